@@ -1,0 +1,44 @@
+# Two commands: `make demo` scans the bundled event, `make test` runs everything that has to pass.
+# Both set up .venv when it is missing or older than pyproject.toml.
+
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help demo test benchmark clean
+
+help:
+	@echo "make demo       scan the bundled event (sets itself up)"
+	@echo "make test       run all checks and tests (sets itself up)"
+	@echo "make benchmark  measure speed, as ratios (needs ../shared/data)"
+	@echo "make clean      remove what the others made"
+
+demo: .venv/core
+	@$(BIN)/skymist demo --out scans/demo
+
+test: .venv/dev
+	@echo "--- style";  $(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet && echo ok
+	@echo "--- types";  $(BIN)/mypy
+	@echo "--- layers"; $(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	@echo "--- tests";  $(BIN)/pytest -q
+
+benchmark: .venv/dev
+	@for script in benchmarks/*.py; do echo "--- $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf .venv scans .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.venv/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "skymist needs Python 3.11 or newer; this is $$($(PYTHON) --version). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "setting up .venv"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@touch $@
+
+.venv/core: .venv/uv pyproject.toml
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable .
+	@touch $@
+
+.venv/dev: .venv/uv pyproject.toml
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev]'
+	@touch $@ .venv/core
