@@ -1,0 +1,1 @@
+"""skymist: neutrino alerts from the raw event to a calibrated sky map."""

@@ -1,0 +1,79 @@
+"""The exceptions of skymist.
+
+::
+
+    SkymistError
+    ├── ReadError            bytes that are not a valid event, map or table
+    ├── RequestError         a scan, option or name that makes no sense
+    │   └── UnknownNameError a name that is not registered; lists the known ones
+    ├── StoreError           a store that cannot be used (locked, another scan's, too new)
+    └── ScanError            a scan that could not be finished
+
+Only the doors (command line, REST, dashboard) turn them into exit codes, HTTP statuses or messages.
+"""
+
+from collections.abc import Iterable
+
+
+class SkymistError(Exception):
+    """Base class: everything that skymist raises on purpose."""
+
+
+class ReadError(SkymistError):
+    """Input that is not what it should be.
+
+    Parameters
+    ----------
+    reason : str
+        What is wrong, in words.
+    source : str
+        The file or stream it was read from.
+    offset : int, optional
+        The position in bytes (or, for text tables, the line) at which reading stopped.
+    """
+
+    def __init__(self, reason: str, source: str = "", offset: int | None = None) -> None:
+        self.reason, self.source, self.offset = reason, source, offset
+        super().__init__(reason, source, offset)
+
+    def __str__(self) -> str:
+        where = self.source if self.offset is None else f"{self.source or 'input'}, at {self.offset}"
+        return f"{where}: {self.reason}" if where else self.reason
+
+    def within(self, source: str) -> "ReadError":
+        """Return the same error, told as part of `source`."""
+        inner = f"{source}: {self.source}" if self.source else source
+        return ReadError(self.reason, inner, self.offset)
+
+
+class RequestError(SkymistError):
+    """A request that makes no sense; the message names the thing and the valid choices."""
+
+
+class UnknownNameError(RequestError):
+    """A name nobody registered.
+
+    Parameters
+    ----------
+    what : str
+        The kind of thing asked for, such as ``"reconstruction"``.
+    name : str
+        The name asked for.
+    known : iterable of str
+        The names that exist.
+    """
+
+    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+        self.what, self.name, self.known = what, name, tuple(sorted(known))
+        super().__init__(what, name, self.known)
+
+    def __str__(self) -> str:
+        return f"no {self.what} is called {self.name!r}; there are: {', '.join(self.known) or 'none'}"
+
+
+class StoreError(SkymistError):
+    """A store that cannot be read or written: locked, of another scan, or of a newer schema."""
+
+
+class ScanError(SkymistError):
+    """A scan that could not be finished."""

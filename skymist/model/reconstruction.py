@@ -1,0 +1,129 @@
+"""Reconstruction: the plug-in point, an event and directions in, a likelihood per direction out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from enum import IntEnum
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skymist.model.event import Event
+
+
+class Status(IntEnum):
+    """How the fit of one direction ended."""
+
+    OK = 0
+    NOT_CONVERGED = 1
+    FAILED = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Directions:
+    """Hypotheses for where the particle comes from.
+
+    Attributes
+    ----------
+    ra, dec : (n,) float64
+        ICRS, radians.
+    origin : (n, 3) float64
+        Unit vectors towards the origin in detector coordinates; the particle flies along ``-origin``.
+    """
+
+    ra: NDArray[np.float64]
+    dec: NDArray[np.float64]
+    origin: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.ra)
+
+    def __getitem__(self, index: NDArray[Any] | slice) -> Self:
+        return type(self)(self.ra[index], self.dec[index], self.origin[index])
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """The best fit at each direction, in the precision in which maps keep it.
+
+    A scan that is resumed starts finer cells from stored rows; one precision everywhere makes it
+    equal, bit for bit, to one that was never interrupted.
+
+    Attributes
+    ----------
+    nllh : (n,) float64
+        Negative logarithm of the likelihood; NaN where the fit failed.
+    energy_gev : (n,) float32
+        NaN where the reconstruction knows none.
+    time_ns : (n,) float64
+        When the particle is at the vertex, on the event's clock.
+    vertex : (n, 3) float32
+        A point on the track, or the cascade's place; metres.
+    status : (n,) uint8
+        A `Status`.
+    """
+
+    nllh: NDArray[np.float64]
+    energy_gev: NDArray[np.float32]
+    time_ns: NDArray[np.float64]
+    vertex: NDArray[np.float32]
+    status: NDArray[np.uint8]
+
+    _DTYPES: ClassVar = {"nllh": "<f8", "energy_gev": "<f4", "time_ns": "<f8", "vertex": "<f4", "status": "u1"}
+
+    def __post_init__(self) -> None:
+        for name, dtype in self._DTYPES.items():
+            object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), dtype=dtype))
+
+    def __len__(self) -> int:
+        return len(self.nllh)
+
+    def __getitem__(self, index: NDArray[Any] | slice) -> Self:
+        return type(self)(*(getattr(self, item.name)[index] for item in fields(self)))
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
+        """Return the rows of all parts, one after the other."""
+        return cls(*(np.concatenate([getattr(part, item.name) for part in parts]) for item in fields(cls)))
+
+    @classmethod
+    def failed(cls, n: int) -> Self:
+        """Return `n` rows that say that nothing could be fitted."""
+        return cls(
+            np.full(n, np.nan),
+            np.full(n, np.nan, "<f4"),
+            np.full(n, np.nan),
+            np.full((n, 3), np.nan, "<f4"),
+            np.full(n, Status.FAILED, "u1"),
+        )
+
+
+@runtime_checkable
+class Reconstruction(Protocol):
+    """What a reconstruction must be: a frozen dataclass whose fields are its options.
+
+    It is registered under its `name` in the entry-point group ``skymist.reconstructions``,
+    can be pickled, is deterministic, fits each direction independently of the others in the
+    call, and reports a direction it cannot fit as ``Status.FAILED`` instead of raising.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+
+    def __call__(self, event: Event, directions: Directions, start: Fit | None) -> Fit:
+        """Maximise the likelihood at each direction.
+
+        Parameters
+        ----------
+        event : Event
+        directions : Directions
+            n hypotheses.
+        start : Fit or None
+            n fits of the enclosing coarser cells, or None at the coarsest level.
+
+        Returns
+        -------
+        Fit
+            n rows, in the order of `directions`.
+        """
+        ...
