@@ -1,0 +1,1 @@
+"""Geometry, ice and light as small tables and formulas with their sources."""
