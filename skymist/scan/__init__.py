@@ -1,0 +1,1 @@
+"""Which cells come next (`plan`), and their evaluation on Dask (`run`)."""

@@ -1,0 +1,212 @@
+"""Evaluate the cells of a plan as Dask futures, in blocks sized by measured speed."""
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import numpy as np
+from distributed import Client, Future, as_completed, wait
+
+from skymist.errors import ScanError
+from skymist.model import sky
+from skymist.model.event import Event
+from skymist.model.reconstruction import Fit, Reconstruction
+from skymist.model.request import ScanRequest
+from skymist.model.sky import Ints
+from skymist.scan import plan
+
+BLOCK_SECONDS = (0.02, 0.2)
+"""How long a block should take: long against Dask's milliseconds, short against a person's patience."""
+
+TRIES = 3
+"""How often a single cell may raise before it counts as failed."""
+
+
+class Rows(Protocol):
+    """What has been evaluated so far, in the order in which it came in; a store is one."""
+
+    @property
+    def uniq(self) -> Ints:
+        """Cells, shape (n,)."""
+        ...
+
+    @property
+    def fit(self) -> Fit:
+        """Their fits, n rows."""
+        ...
+
+    def append(self, uniq: Ints, fit: Fit) -> None:
+        """Add evaluated cells."""
+        ...
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a scan is.
+
+    Attributes
+    ----------
+    nside : int
+        The level that is being evaluated.
+    done, total : int
+        Cells.
+    rate : float
+        Cells per second since the start (or the resumption).
+    """
+
+    nside: int
+    done: int
+    total: int
+    rate: float
+
+    @property
+    def eta_s(self) -> float:
+        """Expected seconds to the end."""
+        return (self.total - self.done) / self.rate if self.rate else float("inf")
+
+
+def run(
+    request: ScanRequest, event: Event, reconstruction: Reconstruction, client: Client, rows: Rows
+) -> Iterator[Progress]:
+    """Evaluate every cell of the request that `rows` does not hold yet.
+
+    The first progress comes when the workers are ready; then one for each block, after it was
+    appended to `rows`. Closing the iterator cancels what is in flight; what was appended stays.
+
+    Parameters
+    ----------
+    request : ScanRequest
+    event : Event
+    reconstruction : Reconstruction
+    client : distributed.Client
+    rows : Rows
+        Grows; its content decides what is left to do.
+
+    Yields
+    ------
+    Progress
+
+    Raises
+    ------
+    ScanError
+        If the scheduler is lost, or if no cell at all could be fitted.
+    """
+    cells = plan.next_cells(request, rows.uniq, rows.fit.nllh)
+    before, total = len(rows.uniq), plan.most_cells(request)
+    workers = _Workers(client, event, reconstruction)
+    try:
+        if cells.size:
+            workers.warm_up(cells[:1])
+        start = time.monotonic()
+        yield Progress(0, before, total, 0.0)
+        while cells.size:
+            parents = plan.parent_rows(request, cells, rows.uniq)
+            starts = None if parents is None else rows.fit[parents]
+            for block in workers.evaluate(_Block(cells, starts)):
+                rows.append(*block)
+                done, seconds = len(rows.uniq), time.monotonic() - start
+                yield Progress(int(sky.nside_of(cells[0])), done, max(total, done), (done - before) / seconds)
+            if not np.isfinite(rows.fit.nllh).any():
+                raise ScanError(f"{reconstruction.name} could not fit any of {len(rows.uniq)} directions")
+            cells = plan.next_cells(request, rows.uniq, rows.fit.nllh)
+    finally:
+        workers.cancel()
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Cells that one task evaluates, and the fits they start from."""
+
+    cells: Ints
+    starts: Fit | None
+    tries: int = 0
+
+    def split(self, size: int) -> tuple[Self, Self]:
+        """Return the first `size` cells and the others."""
+        return self._part(slice(None, size)), self._part(slice(size, None))
+
+    def _part(self, index: slice) -> Self:
+        return type(self)(self.cells[index], None if self.starts is None else self.starts[index])
+
+
+class _Workers:
+    """Keeps every worker thread busy with blocks, and no result longer than needed."""
+
+    def __init__(self, client: Client, event: Event, reconstruction: Reconstruction) -> None:
+        self.client, self.reconstruction = client, reconstruction
+        # A task and not scattered data: that dies with its worker, a task is run again.
+        self.event = client.submit(_same, event, pure=False)
+        self.flying: dict[Future, _Block] = {}
+        self.seconds_per_cell = BLOCK_SECONDS[0] / 4
+        self.threads, self.counted = 1, float("-inf")
+
+    def warm_up(self, cells: Ints) -> None:
+        """Let each worker load its tables and compile before the clock starts."""
+        addresses = list(self.client.scheduler_info(n_workers=-1)["workers"])
+        wait([self._submit(_Block(cells, None), workers=[address]) for address in addresses])
+
+    def evaluate(self, level: _Block) -> Iterator[tuple[Ints, Fit]]:
+        """Yield evaluated cells in the order in which they come in."""
+        waiting = deque([level])
+        results = as_completed(with_results=True, raise_errors=False)
+        while waiting or self.flying:
+            while waiting and len(self.flying) < 2 * self._thread_count():
+                block = self._take(waiting)
+                future = self._submit(block)
+                self.flying[future] = block
+                results.add(future)
+            future, result = next(results)
+            block, status = self.flying.pop(future), future.status
+            future.release()  # a kept future makes a dying worker's stored results run again
+            if status == "finished":
+                fit, seconds = result
+                self.seconds_per_cell = seconds / len(block.cells)
+                yield block.cells, fit
+            elif status != "error":
+                raise ScanError(f"the Dask scheduler was lost (a block is {status}); the same command resumes the scan")
+            elif len(block.cells) > 1:
+                waiting.extend(block.split(len(block.cells) // 2))
+            elif block.tries + 1 < TRIES:
+                waiting.append(_Block(block.cells, block.starts, block.tries + 1))
+            else:
+                yield block.cells, Fit.failed(1)
+
+    def cancel(self) -> None:
+        """Drop what is in flight."""
+        self.client.cancel(list(self.flying))
+        self.event.release()
+
+    def _take(self, waiting: deque[_Block]) -> _Block:
+        """Return the next block: a share of what is left, within the time a block should take."""
+        block = waiting.popleft()
+        shortest, longest = (int(seconds / self.seconds_per_cell) for seconds in BLOCK_SECONDS)
+        size = max(1, shortest, min(longest, len(block.cells) // (2 * self._thread_count())))
+        if size < len(block.cells):
+            block, rest = block.split(size)
+            waiting.appendleft(rest)
+        return block
+
+    def _submit(self, block: _Block, **where: Any) -> Future:
+        arguments = (self.event, self.reconstruction, block.cells, block.starts)
+        return self.client.submit(_evaluate, *arguments, pure=False, retries=TRIES - 1, **where)
+
+    def _thread_count(self) -> int:
+        """Return the number of worker threads, asked for at most once a second."""
+        if time.monotonic() > self.counted + 1:
+            self.threads, self.counted = max(1, sum(self.client.nthreads().values())), time.monotonic()
+        return self.threads
+
+
+def _same(event: Event) -> Event:
+    return event
+
+
+def _evaluate(event: Event, reconstruction: Reconstruction, cells: Ints, starts: Fit | None) -> tuple[Fit, float]:
+    """Run on a worker: fit the cells and say how long it took."""
+    began = time.perf_counter()
+    fit = reconstruction(event, sky.directions(event.detector, event.time, cells), starts)
+    if len(fit) != len(cells):
+        raise ValueError(f"{reconstruction.name} returned {len(fit)} rows for {len(cells)} directions")
+    return fit, time.perf_counter() - began

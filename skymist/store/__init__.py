@@ -1,0 +1,1 @@
+"""Sky maps on disk: Zarr, FITS."""
