@@ -1,0 +1,266 @@
+"""The command line: ``skymist``.
+
+Exit status: 0 done, 1 the scan failed, 2 wrong usage or input, 130 interrupted.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from skymist.cli import text
+from skymist.errors import RequestError, ScanError, SkymistError
+
+# Heavy parts are imported by the commands that need them: --help and usage errors come at once.
+
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+DEFAULT_OUT = Path("scans")
+
+
+def main() -> None:
+    """Run the command line; every known error becomes one line and an exit status."""
+    try:
+        code = skymist.main(standalone_mode=False, prog_name="skymist")
+    except click.ClickException as error:
+        error.show()
+        code = BAD_INPUT
+    except (click.Abort, KeyboardInterrupt):
+        text.note("interrupted; what was computed is kept, the same command goes on from there")
+        code = INTERRUPTED
+    except SkymistError as error:
+        text.note(str(error), "error:")
+        code = FAILED if isinstance(error, ScanError) else BAD_INPUT
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has gone, nothing is left to be said
+        code = 0
+    sys.exit(code)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="skymist")
+def skymist() -> None:
+    """Neutrino alerts from the raw event to a calibrated sky map."""
+
+
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+_mirror_option = click.option(
+    "--mirror",
+    type=click.Path(path_type=Path),
+    envvar="SKYMIST_MIRROR",
+    show_envvar=True,
+    help="Folder in which public events are looked for before the network.",
+)
+_pulses_option = click.option("--pulses", metavar="NAME", help="Pulse set; the event's usual one by default.")
+_out_option = click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), default=DEFAULT_OUT, show_default=True,
+    help="Folder for the map and its files.",
+)  # fmt: skip
+_calibration_option = click.option(
+    "--calibration", default="icecube-2016", show_default=True, metavar="NAME",
+    help="What makes a region of a likelihood: wilks, icecube-2016 or probability.",
+)  # fmt: skip
+
+
+def _scan_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed((
+        click.option("--reco", default="track-mpe", show_default=True, metavar="NAME", help="Reconstruction."),
+        click.option("--option", "options", multiple=True, metavar="K=V", help="Option of the reconstruction; repeat."),
+        click.option("--levels", default="8:0,64:12,512:24", show_default=True, metavar="SPEC",
+                     help="NSIDE:CELLS,... from coarse to fine; each level splits that many cells of the one before."),
+        click.option("--cone", metavar="RA,DEC,RADIUS", help="Scan only this circle (degrees, ICRS)."),
+        click.option("--cluster", default="local", show_default=True, metavar="NAME",
+                     help="Where to compute: local (threads) or local-processes."),
+        click.option("--workers", type=click.IntRange(min=1), metavar="N", help="As many as cores by default."),
+        _pulses_option,
+        _mirror_option,
+        _calibration_option,
+        _out_option,
+        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N",
+                     help="Of all random numbers."),
+        _json_option,
+    )):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@skymist.command()
+@click.argument("event")
+@_scan_options
+def scan(event: str, **settings: Any) -> None:
+    """Scan the sky for EVENT: a file, the name of a public event, or "demo".
+
+    The same command again finishes a scan that was interrupted, and repeats none that is done.
+    """
+    _scan(event, **settings)
+
+
+@skymist.command()
+@_scan_options
+def demo(**settings: Any) -> None:
+    """Scan the bundled, simulated event and compare with the truth."""
+    _scan("demo", **settings)
+
+
+def _scan(
+    source: str,
+    *,
+    reco: str,
+    options: tuple[str, ...],
+    levels: str,
+    cone: str | None,
+    cluster: str,
+    workers: int | None,
+    pulses: str | None,
+    mirror: Path | None,
+    calibration: str,
+    out: Path,
+    seed: int,
+    as_json: bool,
+) -> None:
+    from skymist.model.region import find_calibration
+    from skymist.model.request import Cone, parse_levels
+    from skymist.workflow import events, products
+    from skymist.workflow import scan as workflow
+
+    watch = workflow.Stopwatch()
+    find_calibration(calibration)
+    steps, circle = parse_levels(levels), None if cone is None else Cone.parse(cone)
+    reconstruction = workflow.load_reconstruction(reco, _key_values(options), seed)
+    event = events.load_event(source, pulses, mirror)
+    request = workflow.request_for(event, reconstruction, steps, circle, seed)
+    store = workflow.store_path(out, event, request)
+    watch.lap("read")
+    with text.progress() as show:
+        skymap = workflow.scan(
+            event, reconstruction, request, store,
+            cluster_name=cluster, workers=workers, on_progress=show, watch=watch,
+        )  # fmt: skip
+    files = {
+        kind: products.export(skymap, kind, products.export_path(store, kind), calibration) for kind in ("fits", "png")
+    }
+    watch.lap("write")
+    document = products.summary(skymap, calibration, watch.seconds, {"zarr": store, **files})
+    if as_json:
+        text.print_json(document)
+    else:
+        truth = None if event.truth is None else events.describe_particle(event, event.truth)
+        text.print_map(document, truth)
+
+
+@skymist.group()
+def events() -> None:
+    """Look at events, and get public ones."""
+
+
+@events.command("show")
+@click.argument("event")
+@_pulses_option
+@_mirror_option
+@_json_option
+def events_show(event: str, pulses: str | None, mirror: Path | None, as_json: bool) -> None:
+    """Say what EVENT holds: identifiers, pulse sets, pulses, earlier reconstructions (angles in degrees)."""
+    from skymist.workflow.events import describe_event, load_event
+
+    document = describe_event(load_event(event, pulses, mirror))
+    if as_json:
+        text.print_json(document)
+    else:
+        text.print_event(document)
+
+
+@events.command("list")
+def events_list() -> None:
+    """List the public events that can be fetched by name."""
+    from skymist.readers import fetch
+
+    for name in fetch.known_events():
+        click.echo(name)
+
+
+@events.command("fetch")
+@click.argument("name")
+@_mirror_option
+def events_fetch(name: str, mirror: Path | None) -> None:
+    """Get a public event into the local cache, checked by its hash, and print where it is."""
+    from skymist.readers import fetch
+
+    click.echo(fetch.fetch(name, mirror))
+
+
+@skymist.command()
+@click.option("--zenith", type=click.FloatRange(0, 180), help="Degrees; random by default.")
+@click.option("--azimuth", type=click.FloatRange(0, 360), help="Degrees; random by default.")
+@click.option(
+    "--energy",
+    type=click.FloatRange(min=1e3, max=1e8),
+    default=1e5,
+    show_default=True,
+    help="Of the muon as it enters the detector, GeV.",
+)
+@click.option("-n", "--number", type=click.IntRange(min=1), default=1, show_default=True, help="How many events.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all random numbers.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("simulated.csv"), show_default=True,
+              help="Event table, .csv or .parquet; several events are numbered.")  # fmt: skip
+def simulate(zenith: float | None, azimuth: float | None, energy: float, number: int, seed: int, out: Path) -> None:
+    """Simulate muon tracks in IceCube, with the light model that the reconstruction uses."""
+    from skymist.workflow.simulate import simulate_tracks
+
+    for path in simulate_tracks(out, zenith, azimuth, energy, number, seed):
+        click.echo(path)
+
+
+@skymist.group("map")
+def sky_map() -> None:
+    """Look at sky maps and export them."""
+
+
+_map_argument = click.argument("path", metavar="MAP", type=click.Path(path_type=Path))
+
+
+@sky_map.command("show")
+@_map_argument
+@_calibration_option
+@_json_option
+def map_show(path: Path, calibration: str, as_json: bool) -> None:
+    """Say what a MAP (a .zarr folder) holds, also while it is still growing."""
+    from skymist.store.zarr import read_skymap
+    from skymist.workflow import products
+
+    document = products.summary(read_skymap(path), calibration, {}, {"zarr": path})
+    if as_json:
+        text.print_json(document)
+    else:
+        text.print_map(document)
+
+
+@sky_map.command("export")
+@_map_argument
+@click.option(
+    "--format",
+    "kind",
+    required=True,
+    metavar="FORMAT",
+    help="fits (multi-order), fits-flat, png, pdf, svg, csv or json.",
+)
+@_calibration_option
+@click.option("--to", type=click.Path(path_type=Path), help="File; beside the map by default.")  # fmt: skip
+def map_export(path: Path, kind: str, calibration: str, to: Path | None) -> None:
+    """Write a MAP (a .zarr folder) in a format that other tools read."""
+    from skymist.store.zarr import read_skymap
+    from skymist.workflow import products
+
+    target = to or products.export_path(path, kind)
+    click.echo(products.export(read_skymap(path), kind, target, calibration))
+
+
+def _key_values(options: tuple[str, ...]) -> dict[str, str]:
+    for option in options:
+        if "=" not in option:
+            raise RequestError(f"--option {option!r} is not KEY=VALUE")
+    return dict(option.split("=", 1) for option in options)  # type: ignore[misc]  # two parts each
+
+
+if __name__ == "__main__":
+    main()

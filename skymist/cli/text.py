@@ -1,0 +1,125 @@
+"""What the command line prints: answers on standard output, progress and notes on standard error."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from math import degrees, radians
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from skymist.scan.run import Progress as Step
+
+_notes = Console(stderr=True, highlight=False, soft_wrap=True)
+_answers = Console(highlight=False, soft_wrap=True)
+
+
+def note(message: str, label: str = "") -> None:
+    """Tell the person something that is not the answer."""
+    _notes.print(f"[bold red]{label}[/] {escape(message)}" if label else escape(message))
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """Print one JSON document, on one line."""
+    click.echo(json.dumps(document, allow_nan=False))
+
+
+@contextmanager
+def progress() -> "Iterator[Callable[[Step], None]]":
+    """Show a bar with rate and expected end; yields what takes each step of a scan."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=_notes, transient=True) as bar:
+        task = bar.add_task("starting workers", total=None, rate="")
+
+        def show(step: "Step") -> None:
+            level = f"nside {step.nside}" if step.nside else "workers are ready"
+            rate = f"{step.rate:,.0f} cells/s"
+            bar.update(task, description=level, completed=step.done, total=step.total, rate=rate)
+
+        yield show
+
+
+def print_map(document: Mapping[str, Any], truth: Mapping[str, Any] | None = None) -> None:
+    """Print the summary of a map; with the truth, how far the best fit is from it."""
+    best, reconstruction = document["best"], document["reconstruction"]
+    cells = ", ".join(f"{count:,} of nside {nside}" for nside, count in document["cells"].items())
+    _print_event_line({**document["event"], "simulated": document["simulated"]})
+    _answers.print(f"{reconstruction['name']} (version {reconstruction['version']}): {cells}")
+    if not document["complete"]:
+        _answers.print("[bold]not complete:[/] the scan was interrupted or is still running")
+    if document["failed_cells"]:
+        _answers.print(f"{document['failed_cells']} cells could not be fitted")
+    _answers.print(_regions(document))
+    angles = f"zenith {best['zenith']:.2f}°, azimuth {best['azimuth']:.2f}°"
+    _answers.print(f"ICRS; {document['calibration']} regions; {angles}")
+    if truth is not None:
+        apart = _apart(best, truth)
+        _answers.print(f"truth: RA {truth['ra']:.2f}°, Dec {truth['dec']:+.2f}°, {apart:.2f}° from the best fit")
+    if document["seconds"]["total"]:
+        _answers.print("seconds: " + ", ".join(f"{name} {value:.2f}" for name, value in document["seconds"].items()))
+    for path in document["outputs"].values():
+        _answers.print(escape(path))
+
+
+def print_event(document: Mapping[str, Any]) -> None:
+    """Print what an event holds."""
+    pulses = document["pulses"]
+    modules = len({tuple(dom) for dom in pulses["dom"]})
+    light = f"{len(pulses['dom'])} pulses ({sum(pulses['charge_pe']):.0f} PE) on {modules} modules"
+    _print_event_line(document)
+    _answers.print(f"{light} of {escape(document['detector'])}, pulse set {escape(document['pulse_set'])}")
+    _answers.print(f"pulse sets: {escape(', '.join(document['pulse_sets']))}")
+    for name, windows in document["exclusions"].items():
+        _answers.print(f"{escape(name)}: {windows} windows left out")
+    table = _table("earlier reconstruction", "RA", "Dec", "zenith", "azimuth", "energy")
+    seeds = {**document["seeds"], **({"truth": document["truth"]} if document["truth"] else {})}
+    for name, seed in seeds.items():
+        energy = "" if seed["energy_gev"] is None else f"{seed['energy_gev'] / 1000:,.1f} TeV"
+        angles = (f"{seed['ra']:.2f}°", f"{seed['dec']:+.2f}°", f"{seed['zenith']:.2f}°", f"{seed['azimuth']:.2f}°")
+        table.add_row(escape(name), *angles, energy)
+    if seeds:
+        _answers.print(table)
+
+
+def _print_event_line(event: Mapping[str, Any]) -> None:
+    simulated = "  [bold magenta]simulated[/]" if event["simulated"] else ""
+    name = f"run {event['run']} event {event['event']}"
+    _answers.print(f"[bold]{name}[/]  {event['utc']} UTC  {escape(event['kind'])}{simulated}")
+
+
+def _regions(document: Mapping[str, Any]) -> Table:
+    best = document["best"]
+    table = _table("", "RA", "Dec", "area", "")
+    table.add_row("best fit", f"{best['ra']:.2f}°", f"{best['dec']:+.2f}°")
+    for share, found in document["regions"].items():
+        ra = f"+{found['ra_plus']:.2f}° -{found['ra_minus']:.2f}°"
+        dec = f"+{found['dec_plus']:.2f}° -{found['dec_minus']:.2f}°"
+        more = "reaches beyond the finest cells" if found["open"] else ""
+        table.add_row(f"{share} % region", ra, dec, f"{found['area_deg2']:.2f} deg²", more)
+    return table
+
+
+def _table(*headers: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    for place, header in enumerate(headers):
+        table.add_column(header, justify="right" if place else "left")
+    return table
+
+
+def _apart(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
+    """Return the angle between two positions in degrees."""
+    from skymist.model.sky import separation  # heavy, and only simulated events need it
+
+    places = (radians(place[key]) for place in (one, other) for key in ("ra", "dec"))
+    return degrees(float(separation(*places)))

@@ -1,0 +1,1 @@
+"""The only wiring: here the parts that do not know each other meet."""

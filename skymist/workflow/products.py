@@ -1,0 +1,181 @@
+"""From a sky map to what people take away: one summary, and files."""
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from skymist import plot
+from skymist.errors import UnknownNameError
+from skymist.model import region, sky, skymap
+from skymist.model.detector import Detector
+from skymist.store import fits
+from skymist.store.files import write_bytes
+
+CONTAINMENTS = (0.5, 0.9)
+
+
+def summary(
+    data: xr.Dataset, calibration: str, seconds: Mapping[str, float], outputs: Mapping[str, Path | None]
+) -> dict[str, Any]:
+    """Return what is to be said about a map, as JSON-like values (degrees, ICRS, None where unknown).
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        A sky map.
+    calibration : str
+        Of the regions.
+    seconds : mapping
+        By stage; the total is added.
+    outputs : mapping
+        Files by kind.
+
+    Raises
+    ------
+    ReadError
+        If no cell has a finite value.
+    UnknownNameError
+        If no calibration has that name.
+    """
+    best = region.best_fit(data)
+    zenith, azimuth = sky.to_detector(_site(data), np.datetime64(data.attrs["event"]["utc"], "ns"), best.ra, best.dec)
+    document = {
+        "scan_id": data.attrs["scan_id"],
+        "event": {key: data.attrs["event"][key] for key in ("run", "event", "utc", "mjd", "kind")},
+        "reconstruction": data.attrs["reconstruction"],
+        "best": {
+            "ra": np.degrees(best.ra),
+            "dec": np.degrees(best.dec),
+            "zenith": np.degrees(zenith),
+            "azimuth": np.degrees(azimuth),
+            "nllh": best.nllh,
+            "energy_gev": best.energy_gev,
+            "ra_interpolated": np.degrees(best.ra_interpolated),
+            "dec_interpolated": np.degrees(best.dec_interpolated),
+        },
+        "calibration": calibration,
+        "regions": {f"{100 * share:g}": _region(data, share, calibration) for share in CONTAINMENTS},
+        "cells": {str(nside): count for nside, count in skymap.counts(data).items()},
+        "failed_cells": skymap.failures(data),
+        "complete": bool(data.attrs["complete"]),
+        "simulated": bool(data.attrs["event"]["simulated"]),
+        "seconds": {**seconds, "total": sum(seconds.values())},
+        "outputs": {kind: None if path is None else str(path) for kind, path in outputs.items()},
+    }
+    return plain(document)
+
+
+def plain(value: Any) -> Any:
+    """Return the same with Python's own types, so that JSON can hold it; what is not finite becomes None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def export(data: xr.Dataset, kind: str, path: Path, calibration: str = region.DEFAULT_CALIBRATION) -> Path:
+    """Write one file of a sky map.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+    kind : str
+        One of `EXPORTS`.
+    path : Path
+    calibration : str
+        Of the regions named in it.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    UnknownNameError
+        If `kind` is not known.
+    """
+    if kind not in EXPORTS:
+        raise UnknownNameError("export format", kind, EXPORTS)
+    write, _ = EXPORTS[kind]
+    write(data, path, calibration)
+    return path
+
+
+def export_path(store: Path, kind: str) -> Path:
+    """Return the usual file name of an export, beside the store it comes from.
+
+    Raises
+    ------
+    UnknownNameError
+        If `kind` is not known.
+    """
+    if kind not in EXPORTS:
+        raise UnknownNameError("export format", kind, EXPORTS)
+    return store.with_name(store.name.removesuffix(".zarr") + EXPORTS[kind][1])
+
+
+def _fits(data: xr.Dataset, path: Path, calibration: str) -> None:
+    fits.write_multiorder(data, path, calibration)
+
+
+def _flat(data: xr.Dataset, path: Path, calibration: str) -> None:
+    fits.write_flat(data, path, calibration=calibration)
+
+
+def _figure(data: xr.Dataset, path: Path, calibration: str) -> None:
+    drawn = io.BytesIO()
+    plot.combined_figure(data, calibration=calibration).savefig(drawn, format=path.suffix[1:], dpi=150)
+    write_bytes(path, drawn.getvalue())
+
+
+def _csv(data: xr.Dataset, path: Path, _: str) -> None:
+    """Every evaluated cell: where it is (degrees) and what was fitted there."""
+    uniq = data["uniq"].to_numpy()
+    ra, dec = sky.centers(uniq)
+    frame = data.drop_dims("axis").to_dataframe().reset_index(drop=True)
+    frame.insert(0, "nside", sky.nside_of(uniq))
+    frame.insert(1, "ipix_nested", sky.ipix_of(uniq))
+    frame.insert(2, "ra", np.degrees(ra))
+    frame.insert(3, "dec", np.degrees(dec))
+    frame[["x", "y", "z"]] = data["vertex"].to_numpy()
+    write_bytes(path, frame.to_csv(index=False).encode())
+
+
+def _json(data: xr.Dataset, path: Path, calibration: str) -> None:
+    write_bytes(path, (json.dumps(summary(data, calibration, {}, {}), indent=2) + "\n").encode())
+
+
+EXPORTS: dict[str, tuple[Callable[[xr.Dataset, Path, str], None], str]] = {
+    "fits": (_fits, ".multiorder.fits.gz"),
+    "fits-flat": (_flat, ".flat.fits.gz"),
+    "png": (_figure, ".png"),
+    "pdf": (_figure, ".pdf"),
+    "svg": (_figure, ".svg"),
+    "csv": (_csv, ".csv"),
+    "json": (_json, ".json"),
+}
+"""Export formats: how each is written, and the usual ending of its file."""
+
+
+def _site(data: xr.Dataset) -> Detector:
+    """Return the detector of a map as far as directions need it: its place on Earth."""
+    nothing = np.empty((0, 2), np.int16), np.empty((0, 3)), np.empty(0)
+    return Detector(data.attrs["detector"]["name"], *nothing, *(data.attrs["detector"][key] for key in _PLACE))
+
+
+_PLACE = ("latitude_deg", "longitude_deg", "x_bearing_deg")
+
+
+def _region(data: xr.Dataset, share: float, calibration: str) -> dict[str, float | bool]:
+    found = region.region(data, share, calibration)
+    keys = ("area_deg2", "ra_plus", "ra_minus", "dec_plus", "dec_minus", "ts", "open")
+    return {key: getattr(found, key) for key in keys}

@@ -1,0 +1,158 @@
+"""From one event to a finished map with its regions and files: the wiring that all doors share."""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from skymist import cluster, plugins
+from skymist.errors import RequestError
+from skymist.model.event import Event
+from skymist.model.reconstruction import Reconstruction
+from skymist.model.request import DEFAULT_LEVELS, Cone, Level, ScanRequest
+from skymist.scan.run import Progress, run
+from skymist.store.zarr import SkyMapStore, read_skymap
+
+
+class Stopwatch:
+    """Seconds spent in each stage, one stage after the other."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        """Count the time since the last lap for `stage`."""
+        now = time.perf_counter()
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._last
+        self._last = now
+
+
+def load_reconstruction(name: str, options: Mapping[str, Any], seed: int = 0) -> Reconstruction:
+    """Return a registered reconstruction with its options set; `seed` too, if it has that option.
+
+    Raises
+    ------
+    UnknownNameError
+        If no reconstruction has that name, or no option.
+    RequestError
+        If an option has a wrong value.
+    """
+    plugin = plugins.load(plugins.RECONSTRUCTIONS, name)
+    seeded = {"seed": seed} if "seed" in getattr(plugin, "__dataclass_fields__", {}) else {}
+    reconstruction = plugins.configure(plugin, {**seeded, **options})
+    if not isinstance(reconstruction, Reconstruction):
+        raise RequestError(f"{name} is no reconstruction: it needs a name, a version and to be callable")
+    return reconstruction
+
+
+def request_for(
+    event: Event,
+    reconstruction: Reconstruction,
+    levels: tuple[Level, ...] = DEFAULT_LEVELS,
+    cone: Cone | None = None,
+    seed: int = 0,
+) -> ScanRequest:
+    """Return the request that asks for a scan of this event with this reconstruction."""
+    options = asdict(reconstruction)  # type: ignore[call-overload]  # the protocol cannot say "dataclass"
+    return ScanRequest(event.digest, reconstruction.name, reconstruction.version, options, levels, cone, seed)
+
+
+def store_path(out: Path, event: Event, request: ScanRequest) -> Path:
+    """Return where the map of a request is kept: the same request, the same place."""
+    return out / f"{event.name}.{request.reconstruction}.{request.id[:12]}.zarr"
+
+
+def scan(
+    event: Event,
+    reconstruction: Reconstruction,
+    request: ScanRequest,
+    path: Path,
+    *,
+    cluster_name: str = "local",
+    workers: int | None = None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    watch: Stopwatch | None = None,
+) -> xr.Dataset:
+    """Run a scan into the store at `path`, or finish the one that stopped there.
+
+    Parameters
+    ----------
+    event : Event
+    reconstruction : Reconstruction
+    request : ScanRequest
+        See `request_for`.
+    path : Path
+        See `store_path`. A complete map is read and not computed again.
+    cluster_name, workers
+        See `skymist.cluster.connect`.
+    on_progress : callable
+        Called when the workers are ready and after each block.
+    watch : Stopwatch, optional
+        Filled with the stages ``setup``, ``compute`` and ``write``.
+
+    Returns
+    -------
+    xarray.Dataset
+        The sky map.
+
+    Raises
+    ------
+    ScanError
+        If the scan cannot be finished; what was evaluated is kept, and the same call resumes.
+    StoreError
+        If another process writes this store.
+    """
+    watch = watch or Stopwatch()
+    with SkyMapStore(path, _attributes(event, reconstruction, request)) as store:
+        watch.lap("write")
+        if not store.complete:
+            with cluster.connect(cluster_name, workers) as client:
+                steps = run(request, event, reconstruction, client, store)
+                with closing(steps):
+                    on_progress(next(steps))
+                    watch.lap("setup")
+                    for step in steps:
+                        on_progress(step)
+                watch.lap("compute")
+            watch.lap("setup")
+            store.commit(complete=True)
+    result = read_skymap(path)
+    watch.lap("write")
+    return result
+
+
+def _attributes(event: Event, reconstruction: Reconstruction, request: ScanRequest) -> dict[str, Any]:
+    site = event.detector
+    return {
+        "scan_id": request.id,
+        "request": request.to_dict(),
+        "event": {
+            "run": event.run,
+            "event": event.event,
+            "utc": event.utc,
+            "mjd": event.mjd,
+            "kind": event.kind,
+            "simulated": event.simulated,
+            "pulse_set": event.pulse_set,
+        },
+        "detector": {
+            "name": site.name,
+            "latitude_deg": site.latitude_deg,
+            "longitude_deg": site.longitude_deg,
+            "x_bearing_deg": site.x_bearing_deg,
+        },
+        "reconstruction": {
+            "name": reconstruction.name,
+            "version": reconstruction.version,
+            "options": dict(request.options),
+        },
+        "software": f"skymist {version('skymist')}",
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
