@@ -47,7 +47,7 @@ def names() -> tuple[str, ...]:
     return tuple(_CLUSTERS)
 
 
-class _SilentWorker(Worker):
+class _SilentWorker(Worker):  # type: ignore[misc]  # distributed is not typed
     """A worker without the dashboard that LocalCluster turns on with its address."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

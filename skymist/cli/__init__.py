@@ -173,9 +173,9 @@ def events_show(event: str, pulses: str | None, mirror: Path | None, as_json: bo
 @events.command("list")
 def events_list() -> None:
     """List the public events that can be fetched by name."""
-    from skymist.readers import fetch
+    from skymist.readers import known_events
 
-    for name in fetch.known_events():
+    for name in known_events():
         click.echo(name)
 
 
@@ -186,7 +186,7 @@ def events_fetch(name: str, mirror: Path | None) -> None:
     """Get a public event into the local cache, checked by its hash, and print where it is."""
     from skymist.readers import fetch
 
-    click.echo(fetch.fetch(name, mirror))
+    click.echo(fetch(name, mirror))
 
 
 @skymist.command()
@@ -205,9 +205,12 @@ def events_fetch(name: str, mirror: Path | None) -> None:
               help="Event table, .csv or .parquet; several events are numbered.")  # fmt: skip
 def simulate(zenith: float | None, azimuth: float | None, energy: float, number: int, seed: int, out: Path) -> None:
     """Simulate muon tracks in IceCube, with the light model that the reconstruction uses."""
-    from skymist.workflow.simulate import simulate_tracks
+    from math import radians
 
-    for path in simulate_tracks(out, zenith, azimuth, energy, number, seed):
+    from skymist.workflow.events import simulate_tracks
+
+    angles = (None if angle is None else radians(angle) for angle in (zenith, azimuth))
+    for path in simulate_tracks(out, energy, number, seed, *angles):
         click.echo(path)
 
 
@@ -259,7 +262,7 @@ def _key_values(options: tuple[str, ...]) -> dict[str, str]:
     for option in options:
         if "=" not in option:
             raise RequestError(f"--option {option!r} is not KEY=VALUE")
-    return dict(option.split("=", 1) for option in options)  # type: ignore[misc]  # two parts each
+    return {key: value for key, _, value in (option.partition("=") for option in options)}
 
 
 if __name__ == "__main__":

@@ -52,12 +52,17 @@ def create(uniq: Ints, fit: Fit, attributes: Mapping[str, Any]) -> xr.Dataset:
     -------
     xarray.Dataset
     """
+    columns = {"uniq": np.asarray(uniq, np.int64), **{name: getattr(fit, field) for name, field in _FIELDS.items()}}
+    return from_columns(columns, {**attributes, "schema_version": SCHEMA_VERSION})
+
+
+def from_columns(columns: Mapping[str, NDArray[Any]], attributes: Mapping[str, Any]) -> xr.Dataset:
+    """Return a sky map of stored columns, by name; see `validate` for whether they are right."""
     variables = {
-        name: (_DIMS.get(name, ("cell",)), getattr(fit, field), {"units": _UNITS[name]})
-        for name, field in _FIELDS.items()
+        name: (_DIMS.get(name, ("cell",)), values, {"units": _UNITS[name]} if name in _UNITS else {})
+        for name, values in columns.items()
     }
-    coords = {"uniq": ("cell", np.asarray(uniq, np.int64))}
-    return xr.Dataset(variables, coords, {**attributes, "schema_version": SCHEMA_VERSION})
+    return xr.Dataset(variables, attrs=dict(attributes)).set_coords("uniq")
 
 
 def fit_of(skymap: xr.Dataset) -> Fit:

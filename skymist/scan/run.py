@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
@@ -22,6 +22,9 @@ BLOCK_SECONDS = (0.02, 0.2)
 
 TRIES = 3
 """How often a single cell may raise before it counts as failed."""
+
+HOPELESS = 10
+"""After so many errors without any success, the reconstruction is broken and not the cells."""
 
 
 class Rows(Protocol):
@@ -69,7 +72,7 @@ class Progress:
 
 def run(
     request: ScanRequest, event: Event, reconstruction: Reconstruction, client: Client, rows: Rows
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, None]:
     """Evaluate every cell of the request that `rows` does not hold yet.
 
     The first progress comes when the workers are ready; then one for each block, after it was
@@ -108,9 +111,9 @@ def run(
                 rows.append(*block)
                 done, seconds = len(rows.uniq), time.monotonic() - start
                 yield Progress(int(sky.nside_of(cells[0])), done, max(total, done), (done - before) / seconds)
-            if not np.isfinite(rows.fit.nllh).any():
-                raise ScanError(f"{reconstruction.name} could not fit any of {len(rows.uniq)} directions")
             cells = plan.next_cells(request, rows.uniq, rows.fit.nllh)
+        if not np.isfinite(rows.fit.nllh).any():
+            raise ScanError(f"{reconstruction.name} could not fit any of {len(rows.uniq)} directions")
     finally:
         workers.cancel()
 
@@ -127,6 +130,11 @@ class _Block:
         """Return the first `size` cells and the others."""
         return self._part(slice(None, size)), self._part(slice(size, None))
 
+    def smaller(self) -> tuple[Self, ...]:
+        """Return the halves, to find the cell that fails; of a single cell, another try."""
+        one = type(self)(self.cells, self.starts, self.tries + 1)
+        return self.split(len(self.cells) // 2) if len(self.cells) > 1 else (one,)
+
     def _part(self, index: slice) -> Self:
         return type(self)(self.cells[index], None if self.starts is None else self.starts[index])
 
@@ -141,6 +149,7 @@ class _Workers:
         self.flying: dict[Future, _Block] = {}
         self.seconds_per_cell = BLOCK_SECONDS[0] / 4
         self.threads, self.counted = 1, float("-inf")
+        self.errors: int | None = 0  # None after the first success
 
     def warm_up(self, cells: Ints) -> None:
         """Let each worker load its tables and compile before the clock starts."""
@@ -162,21 +171,28 @@ class _Workers:
             future.release()  # a kept future makes a dying worker's stored results run again
             if status == "finished":
                 fit, seconds = result
-                self.seconds_per_cell = seconds / len(block.cells)
+                self.seconds_per_cell, self.errors = seconds / len(block.cells), None
                 yield block.cells, fit
             elif status != "error":
                 raise ScanError(f"the Dask scheduler was lost (a block is {status}); the same command resumes the scan")
-            elif len(block.cells) > 1:
-                waiting.extend(block.split(len(block.cells) // 2))
-            elif block.tries + 1 < TRIES:
-                waiting.append(_Block(block.cells, block.starts, block.tries + 1))
-            else:
+            elif self._is_lost(block, result[1]):
                 yield block.cells, Fit.failed(1)
+            else:
+                waiting.extend(block.smaller())
 
     def cancel(self) -> None:
         """Drop what is in flight."""
-        self.client.cancel(list(self.flying))
+        if self.flying:
+            self.client.cancel(list(self.flying))
         self.event.release()
+
+    def _is_lost(self, block: _Block, error: Exception) -> bool:
+        """Tell whether a block that raised is given up; an error of every block is told and not hidden."""
+        if self.errors is not None:
+            self.errors += 1
+            if self.errors >= HOPELESS:
+                raise ScanError(f"{self.reconstruction.name} fails everywhere: {type(error).__name__}: {error}")
+        return len(block.cells) == 1 and block.tries + 1 >= TRIES
 
     def _take(self, waiting: deque[_Block]) -> _Block:
         """Return the next block: a share of what is left, within the time a block should take."""
@@ -190,7 +206,7 @@ class _Workers:
 
     def _submit(self, block: _Block, **where: Any) -> Future:
         arguments = (self.event, self.reconstruction, block.cells, block.starts)
-        return self.client.submit(_evaluate, *arguments, pure=False, retries=TRIES - 1, **where)
+        return self.client.submit(_evaluate, *arguments, pure=False, **where)
 
     def _thread_count(self) -> int:
         """Return the number of worker threads, asked for at most once a second."""

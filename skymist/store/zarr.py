@@ -6,6 +6,7 @@ leaves rows beyond that number, which nobody reads and the next writer overwrite
 
 import fcntl
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -64,6 +65,11 @@ class SkyMapStore:
         if not (self.path / "zarr.json").exists():
             return _create(self.path, attributes)
         group = zarr.open_group(self.path, mode="r+")
+        if "rows" not in group.attrs:  # written last: its maker died while making it
+            for name in _columns():
+                shutil.rmtree(self.path / name, ignore_errors=True)
+            (self.path / "zarr.json").unlink()
+            return _create(self.path, attributes)
         if group.attrs.get("scan_id") != attributes["scan_id"]:
             raise StoreError(f"{self.path} holds another scan ({group.attrs.get('scan_id')}); choose another --out")
         return group
@@ -99,16 +105,11 @@ class SkyMapStore:
         data = skymap.create(self.uniq, self.fit, {})
         first, last = self._committed, data.sizes["cell"]
         for name in _columns() if last > first else ():
-            array = self._array(name)
+            array = _array(self._group, name)
             array.resize((last, *array.shape[1:]))
             array[first:last] = data[name].to_numpy()[first:last]
         self._group.attrs.update({"rows": last, "complete": complete or self.complete})
         self._committed, self._time = last, time.monotonic()
-
-    def _array(self, name: str) -> zarr.Array:  # type: ignore[type-arg]  # generic only while type checking
-        array = self._group[name]
-        assert isinstance(array, zarr.Array)
-        return array
 
     def __enter__(self) -> Self:
         return self
@@ -133,11 +134,20 @@ def read_skymap(path: Path) -> xr.Dataset:
     if not (path / "zarr.json").is_file():
         raise ReadError("not a sky map store: it has no zarr.json", str(path))
     try:
-        with xr.open_zarr(path, consolidated=False, chunks=None, decode_times=False) as data:
-            rows = int(data.attrs["rows"])
-            return skymap.validate(data.isel(cell=slice(0, rows)).set_coords("uniq").load(), str(path))
+        group = zarr.open_group(path, mode="r")
+        attributes = dict(group.attrs)
+        rows = int(str(attributes.pop("rows")))
+        # Array by array: a process that died in a commit leaves them of different lengths.
+        columns = {name: np.asarray(_array(group, name)[:rows]) for name in _columns()}
+        return skymap.validate(skymap.from_columns(columns, attributes), str(path))
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise ReadError(f"not a sky map store: {error}", str(path)) from error
+
+
+def _array(group: zarr.Group, name: str) -> "zarr.Array[Any]":
+    array = group[name]
+    assert isinstance(array, zarr.Array)
+    return array
 
 
 def _columns() -> tuple[str, ...]:
@@ -147,7 +157,7 @@ def _columns() -> tuple[str, ...]:
 
 def _create(path: Path, attributes: Mapping[str, Any]) -> zarr.Group:
     empty = skymap.create(np.empty(0, np.int64), Fit.failed(0), attributes)
-    group = zarr.create_group(path, attributes={**empty.attrs, "rows": 0, "complete": False})
+    group = zarr.create_group(path, attributes={**empty.attrs, "complete": False})
     for name in _columns():
         variable = empty[name]
         group.create_array(
@@ -160,6 +170,7 @@ def _create(path: Path, attributes: Mapping[str, Any]) -> zarr.Group:
             dimension_names=[str(dim) for dim in variable.dims],
             attributes=dict(variable.attrs),
         )
+    group.attrs["rows"] = 0
     return group
 
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from skymist.detector.geometry import icecube_86
 from skymist.model import sky
 from skymist.model.event import Event, Particle
-from skymist.readers import fetch, read_event
+from skymist.readers import fetch, known_events, read_event, write_table
+from skymist.simulate import track
 from skymist.workflow.products import plain
 
 DEMO = "demo"
@@ -35,8 +37,8 @@ def load_event(source: str, pulses: str | None = None, mirror: Path | None = Non
     path = Path(source)
     if source == DEMO:
         path = demo_path()
-    elif not path.exists() and source in fetch.known_events():
-        path = fetch.fetch(source, mirror)
+    elif not path.exists() and source in known_events():
+        path = fetch(source, mirror)
     return read_event(path, pulses)
 
 
@@ -48,7 +50,7 @@ def demo_path() -> Path:
 def describe_event(event: Event) -> dict[str, Any]:
     """Return what an event holds, as JSON-like values; angles in degrees, None where unknown."""
     pulses = event.pulses
-    return plain(  # type: ignore[no-any-return]
+    document: dict[str, Any] = plain(
         {
             "run": event.run,
             "event": event.event,
@@ -72,12 +74,13 @@ def describe_event(event: Event) -> dict[str, Any]:
             "alert": event.alert,
         }
     )
+    return document
 
 
 def describe_particle(event: Event, particle: Particle) -> dict[str, Any]:
     """Return a particle with its place on the sky (ICRS); angles in degrees, None where unknown."""
     ra, dec = sky.to_sky(event.detector, event.time, particle.zenith, particle.azimuth)
-    return plain(  # type: ignore[no-any-return]
+    document: dict[str, Any] = plain(
         {
             "ra": np.degrees(ra),
             "dec": np.degrees(dec),
@@ -90,3 +93,40 @@ def describe_particle(event: Event, particle: Particle) -> dict[str, Any]:
             "energy_gev": particle.energy_gev,
         }
     )
+    return document
+
+
+def simulate_tracks(
+    out: Path,
+    energy_gev: float,
+    number: int = 1,
+    seed: int = 0,
+    zenith: float | None = None,
+    azimuth: float | None = None,
+) -> list[Path]:
+    """Simulate muons in IceCube and write one event table for each.
+
+    Parameters
+    ----------
+    out : Path
+        Ends in ``.csv`` or ``.parquet``; numbers are put before the ending if there are several events.
+    energy_gev : float
+        Of the muon where it enters.
+    number, seed : int
+        Event i is drawn from (seed, i), however many there are.
+    zenith, azimuth : float, optional
+        Radians; isotropic if not given.
+
+    Returns
+    -------
+    list of Path
+    """
+    paths = []
+    for i in range(number):
+        rng = np.random.default_rng([seed, i])
+        muon = track.random_muon(rng, energy_gev, zenith, azimuth)
+        event = track.simulate(muon, icecube_86(), rng, run=seed, event=i)
+        path = out if number == 1 else out.with_name(f"{out.stem}-{i:0{len(str(number - 1))}d}{out.suffix}")
+        write_table(event, path)
+        paths.append(path)
+    return paths

@@ -67,7 +67,7 @@ def summary(
         "seconds": {**seconds, "total": sum(seconds.values())},
         "outputs": {kind: None if path is None else str(path) for kind, path in outputs.items()},
     }
-    return plain(document)
+    return dict(plain(document))
 
 
 def plain(value: Any) -> Any:

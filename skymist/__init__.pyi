@@ -1,0 +1,39 @@
+from .errors import ReadError, RequestError, ScanError, SkymistError, StoreError, UnknownNameError
+from .model.event import Event, Particle, Pulses, TimeWindows
+from .model.reconstruction import Directions, Fit, Reconstruction, Status
+from .model.region import BestFit, Region, best_fit, region
+from .model.request import Cone, Level, ScanRequest
+from .readers import read_event, read_events
+from .store.zarr import read_skymap
+from .workflow.events import load_event
+from .workflow.scan import load_reconstruction, scan
+
+__all__ = [
+    "BestFit",
+    "Cone",
+    "Directions",
+    "Event",
+    "Fit",
+    "Level",
+    "Particle",
+    "Pulses",
+    "ReadError",
+    "Reconstruction",
+    "Region",
+    "RequestError",
+    "ScanError",
+    "ScanRequest",
+    "SkymistError",
+    "Status",
+    "StoreError",
+    "TimeWindows",
+    "UnknownNameError",
+    "best_fit",
+    "load_event",
+    "load_reconstruction",
+    "read_event",
+    "read_events",
+    "read_skymap",
+    "region",
+    "scan",
+]

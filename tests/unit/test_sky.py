@@ -1,0 +1,72 @@
+"""Cells and frames."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skymist.detector.geometry import icecube_86
+from skymist.errors import RequestError
+from skymist.model import sky
+
+NOW = np.datetime64("2023-12-02T17:08:24.093230219", "ns")
+ORDERS = st.integers(0, 12)
+
+
+@given(ORDERS, st.data())
+def test_uniq_round_trip(order: int, data: st.DataObject) -> None:
+    ipix = data.draw(st.integers(0, 12 * 4**order - 1))
+    uniq = sky.uniq_of(2**order, ipix)
+    assert sky.nside_of(uniq) == 2**order
+    assert sky.ipix_of(uniq) == ipix
+
+
+@given(ORDERS, st.integers(0, 4), st.data())
+def test_children_tile_their_parent(order: int, deeper: int, data: st.DataObject) -> None:
+    uniq = sky.uniq_of(2**order, [data.draw(st.integers(0, 12 * 4**order - 1))])
+    inside = sky.children(uniq, 2 ** (order + deeper))[0]
+    assert np.array_equal(sky.parent(inside, 2**order), np.repeat(uniq, inside.size))
+    assert np.sum(sky.area_sr(inside)) == pytest.approx(sky.area_sr(uniq)[0])
+
+
+@given(st.floats(0, 2 * np.pi), st.floats(-np.pi / 2, np.pi / 2), ORDERS)
+def test_a_cell_holds_its_positions(ra: float, dec: float, order: int) -> None:
+    cell = sky.cell_at(2**order, ra, dec)
+    assert sky.separation(*sky.centers(cell), ra, dec) < 1.5 / 2**order
+
+
+@given(st.floats(0.01, np.pi - 0.01), st.floats(0, 2 * np.pi))
+def test_detector_and_sky_are_inverse(zenith: float, azimuth: float) -> None:
+    there = sky.to_sky(icecube_86(), NOW, zenith, azimuth)
+    back = sky.to_detector(icecube_86(), NOW, *there)
+    assert sky.separation(back[1], np.pi / 2 - back[0], azimuth, np.pi / 2 - zenith) < 1e-9
+
+
+def test_seeds_of_real_events_within_a_tenth_of_an_arcsecond(shared: Path) -> None:
+    seen = 0
+    for path in sorted((shared / "decoded").glob("1*.json")):
+        source = json.loads(path.read_text())
+        time = np.datetime64(source["utc"][:29], "ns")
+        for seed in source["particles"].values():
+            ra, dec = sky.to_sky(icecube_86(), time, seed["zenith"], seed["azimuth"])
+            apart = sky.separation(ra, dec, np.radians(seed["ra_deg"]), np.radians(seed["dec_deg"]))
+            assert np.degrees(apart) * 3600 < 0.1
+            seen += 1
+    assert seen == 14
+
+
+def test_directions_point_where_the_cells_are() -> None:
+    cells = sky.all_cells(4)
+    found = sky.directions(icecube_86(), NOW, cells)
+    lon, lat = sky.lonlat(found.origin)
+    ra, dec = sky.to_sky(icecube_86(), NOW, np.pi / 2 - lat, lon)
+    assert sky.separation(ra, dec, *sky.centers(cells)).max() < 1e-9
+
+
+@pytest.mark.parametrize("nside", [0, -8, 3, 2**30])
+def test_impossible_resolutions_are_refused(nside: int) -> None:
+    with pytest.raises(RequestError, match="power of two"):
+        sky.level_nside(nside)

@@ -1,0 +1,99 @@
+"""The sky map's schema, its tiling and its probability."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from skymist.errors import ReadError
+from skymist.model import sky, skymap
+from skymist.model.reconstruction import Fit
+from skymist.model.sky import Floats, Ints
+
+
+def map_of(uniq: Ints, nllh: Floats) -> xr.Dataset:
+    fit = Fit.failed(len(uniq))
+    return skymap.create(uniq, Fit(nllh, fit.energy_gev, fit.time_ns, fit.vertex, 2 * np.isnan(nllh)), {})
+
+
+def scanned(nan: tuple[int, ...] = ()) -> xr.Dataset:
+    """Whole sky at nside 1, cells 0 and 1 split to nside 2, one of those split to 8."""
+    cells = [sky.all_cells(1), sky.children(sky.all_cells(1)[:2], 2).ravel()]
+    cells.append(sky.children(cells[1][:1], 8).ravel())
+    uniq = np.concatenate(cells)
+    nllh = np.arange(len(uniq), dtype=float)[::-1].copy()
+    nllh[list(nan)] = np.nan
+    return map_of(uniq, nllh)
+
+
+def test_leaves_tile_the_sky_once() -> None:
+    tiling = skymap.leaves(scanned())
+    assert sky.area_sr(tiling["uniq"].to_numpy()).sum() == pytest.approx(4 * np.pi)
+    assert tiling["evaluated"].all()
+    assert tiling.sizes["cell"] == 10 + 7 + 16
+
+
+def test_leaves_do_not_depend_on_the_order_of_rows() -> None:
+    data = scanned()
+    shuffled = data.isel(cell=np.random.default_rng(0).permutation(data.sizes["cell"]))
+    xr.testing.assert_identical(skymap.leaves(data).drop_vars("row"), skymap.leaves(shuffled).drop_vars("row"))
+
+
+def test_a_failed_or_missing_child_takes_its_parents_value() -> None:
+    whole = scanned(nan=(13,))
+    data = whole.isel(cell=np.delete(np.arange(whole.sizes["cell"]), 25))
+    tiling = skymap.leaves(data)
+    assert sky.area_sr(tiling["uniq"].to_numpy()).sum() == pytest.approx(4 * np.pi)
+    by_cell = dict(zip(tiling["uniq"].to_numpy().tolist(), tiling["nllh"].to_numpy().tolist(), strict=True))
+    assert by_cell[int(whole["uniq"][13])] == float(whole["nllh"][0])
+    assert by_cell[int(whole["uniq"][25])] == float(whole["nllh"][12])
+    assert int((~tiling["evaluated"]).sum()) == 2
+
+
+def test_nan_is_never_best_and_hides_nobody() -> None:
+    data = scanned(nan=(0, 12, 35))
+    assert skymap.best(data) == 34
+    assert np.isfinite(skymap.probability(skymap.leaves(data))).all()
+    with pytest.raises(ReadError, match="no cell with a finite"):
+        skymap.best(map_of(sky.all_cells(1), np.full(12, np.nan)))
+
+
+def test_of_equal_values_the_finest_is_best() -> None:
+    uniq = np.concatenate([sky.all_cells(1), sky.children(sky.all_cells(1)[:1], 2).ravel()])
+    data = map_of(uniq, np.zeros(len(uniq)))
+    assert skymap.best(data) == 12
+
+
+def test_probability_integrates_to_one_also_with_a_huge_range() -> None:
+    tiling = skymap.leaves(map_of(sky.all_cells(8), 1e5 + 1e4 * np.random.default_rng(2).uniform(size=768)))
+    held = skymap.probability(tiling) * sky.area_sr(tiling["uniq"].to_numpy())
+    assert held.sum() == pytest.approx(1.0)
+
+
+def test_reference_areas(shared: Path) -> None:
+    with np.load(shared / "reference_scans" / "run00136766-evt000007637140-GOLD-8_64_512.npz") as source:
+        levels = {int(name.split("-")[1]): source[name] for name in source.files}
+    uniq, nllh = [], []
+    for nside, rows in levels.items():
+        theta, phi = sky.hp.pix2ang(nside, rows["index"])
+        uniq.append(sky.cell_at(nside, phi, theta - np.pi / 2))  # this old map is mirrored
+        nllh.append(rows["llh"])
+    tiling = skymap.leaves(map_of(np.concatenate(uniq), np.concatenate(nllh)))
+    area = sky.area_sr(tiling["uniq"].to_numpy()) * np.degrees(1) ** 2
+    inside = [area[tiling["ts"].to_numpy() <= level].sum() for level in (22.2, 64.2)]
+    assert inside == pytest.approx([2.334, 7.462], rel=0.005)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: data.assign_attrs(schema_version=99), "schema version 99"),
+        (lambda data: data.drop_vars("nllh"), "no variable 'nllh'"),
+        (lambda data: data.isel(cell=[0, 0, 1]), "twice"),
+        (lambda data: data.assign_coords(uniq=("cell", np.arange(data.sizes["cell"]))), "not the number"),
+    ],
+)
+def test_what_is_no_sky_map_is_refused(change: object, message: str) -> None:
+    with pytest.raises(ReadError, match=message):
+        skymap.validate(change(scanned()), "here")  # type: ignore[operator]
