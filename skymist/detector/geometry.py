@@ -63,7 +63,7 @@ def read_geometry(path: Path) -> Detector:
     """
     try:
         text = path.read_text("utf-8")
-        table = pd.read_csv(path, comment="#", skipinitialspace=True)
+        table = pd.read_csv(path, comment="#", skipinitialspace=True, float_precision="round_trip")
     except (OSError, ValueError) as error:
         raise ReadError(f"not a detector geometry: {error}", str(path)) from error
     site = dict(
@@ -84,6 +84,8 @@ def read_geometry(path: Path) -> Detector:
         raise ReadError(f"not a number in a detector geometry: {error}", str(path)) from error
     if not (len(table) and np.isfinite(numbers).all() and np.isfinite(efficiency).all()):
         raise ReadError("a detector geometry has an empty table or a value that is not finite", str(path))
+    if np.abs(numbers[:, :2]).max() > np.iinfo(np.int16).max:
+        raise ReadError("a detector geometry numbers strings and modules up to 32767", str(path))
     if table.duplicated(["string", "om"]).any():
         raise ReadError("a detector geometry names a module twice", str(path))
     return Detector(path.stem, numbers[:, :2].astype(np.int16), numbers[:, 2:], efficiency, *where)

@@ -24,8 +24,10 @@ def test_nothing_listens_beyond_the_loopback_interface(name: str) -> None:
 
 
 def test_unknown_names_and_numbers_are_refused() -> None:
-    with pytest.raises(UnknownNameError, match=r"no cluster is called 'cloud'; there are: local, local-processes"), \
-            cluster.connect("cloud"):
+    with (
+        pytest.raises(UnknownNameError, match=r"no cluster is called 'cloud'; there are: local, local-processes"),
+        cluster.connect("cloud"),
+    ):
         pass
     with pytest.raises(RequestError, match="at least one worker"), cluster.connect("local", 0):
         pass

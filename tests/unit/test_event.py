@@ -87,6 +87,7 @@ def test_geometry_from_a_file(tmp_path) -> None:  # type: ignore[no-untyped-def]
         ("SITEstring,om,x,y,z\n1,1,0,0,inf\n", "not finite"),
         ("SITEstring,om,x,y,z\n1,1,0,0,0\n1,1,0,0,5\n", "twice"),
         ("SITEstring,om,x,y,z\n", "empty"),
+        ("SITEstring,om,x,y,z\n1e9,1,0,0,0\n", "up to 32767"),
     ],
 )
 def test_wrong_geometries(tmp_path, text: str, message: str) -> None:  # type: ignore[no-untyped-def]
@@ -97,5 +98,5 @@ def test_wrong_geometries(tmp_path, text: str, message: str) -> None:  # type: i
 
 
 def test_an_unknown_detector_lists_the_known() -> None:
-    with pytest.raises(UnknownNameError, match="there are: PATH.csv, icecube-86"):
+    with pytest.raises(UnknownNameError, match=r"there are: PATH\.csv, icecube-86"):
         detector("antares")

@@ -91,7 +91,7 @@ def test_two_writers_are_refused_also_from_two_processes(path: Path) -> None:
     with SkyMapStore(path, ATTRIBUTES):
         with pytest.raises(StoreError, match="another process"):
             SkyMapStore(path, ATTRIBUTES)
-        code = "import sys, pathlib; from skymist.store.zarr import SkyMapStore; SkyMapStore(pathlib.Path(sys.argv[1]), {})"
+        code = "import sys, pathlib, skymist.store.zarr as z; z.SkyMapStore(pathlib.Path(sys.argv[1]), {})"
         other = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
         assert "another process is writing" in other.stderr
     with SkyMapStore(path, ATTRIBUTES):

@@ -9,8 +9,7 @@ import pytest
 
 from skymist.errors import UnknownNameError
 from skymist.readers import read_event
-from skymist.readers.message import _blocks, _physics_frame
-from skymist.readers.plain_pickle import load_plain
+from skymist.readers.message import parse_message, physics_frame, split_message
 from skymist.readers.pulses import PulseSets
 
 FILES = {
@@ -39,7 +38,7 @@ def source(shared: Path, event_id: str) -> Path:
 
 def frame_of(path: Path):
     data = path.read_bytes()
-    return _physics_frame(_blocks(load_plain(data, "") if path.suffix == ".pkl" else json.loads(data))[1])
+    return physics_frame(split_message(parse_message(data))[1])
 
 
 @real_event
