@@ -129,14 +129,13 @@ def _scan(
     steps, circle = parse_levels(levels), None if cone is None else Cone.parse(cone)
     reconstruction = workflow.load_reconstruction(reco, _key_values(options), seed)
     event = events.load_event(source, pulses, mirror)
-    request = workflow.request_for(event, reconstruction, steps, circle, seed)
-    store = workflow.store_path(out, event, request)
     watch.lap("read")
     with text.progress() as show:
         skymap = workflow.scan(
-            event, reconstruction, request, store,
-            cluster_name=cluster, workers=workers, on_progress=show, watch=watch,
+            event, reconstruction, steps, circle, seed,
+            out=out, cluster_name=cluster, workers=workers, on_progress=show, watch=watch,
         )  # fmt: skip
+    store = Path(skymap.encoding["source"])
     files = {
         kind: products.export(skymap, kind, products.export_path(store, kind), calibration) for kind in ("fits", "png")
     }

@@ -63,7 +63,7 @@ def read_geometry(path: Path) -> Detector:
     """
     try:
         text = path.read_text("utf-8")
-        table = pd.read_csv(path, comment="#", skipinitialspace=True, float_precision="round_trip")
+        table = pd.read_csv(path, comment="#", skipinitialspace=True, dtype=str)
     except (OSError, ValueError) as error:
         raise ReadError(f"not a detector geometry: {error}", str(path)) from error
     site = dict(
@@ -76,9 +76,9 @@ def read_geometry(path: Path) -> Detector:
     if missing:
         raise ReadError(f"a detector geometry needs {', '.join(missing)}", str(path))
     try:
-        table = table.sort_values(["string", "om"])
-        numbers = table[list(_COLUMNS)].to_numpy(float)
-        efficiency = table["efficiency"].to_numpy(float) if "efficiency" in table else np.ones(len(table))
+        # Text to float by Python, so that a geometry that was written comes back exactly.
+        numbers = table[list(_COLUMNS)].to_numpy(object).astype(float)
+        efficiency = table["efficiency"].to_numpy(object).astype(float) if "efficiency" in table else np.ones(len(table))
         where = [float(site[name]) for name in ("latitude_deg", "longitude_deg", "x_bearing_deg")]
     except ValueError as error:
         raise ReadError(f"not a number in a detector geometry: {error}", str(path)) from error
@@ -86,9 +86,11 @@ def read_geometry(path: Path) -> Detector:
         raise ReadError("a detector geometry has an empty table or a value that is not finite", str(path))
     if np.abs(numbers[:, :2]).max() > np.iinfo(np.int16).max:
         raise ReadError("a detector geometry numbers strings and modules up to 32767", str(path))
-    if table.duplicated(["string", "om"]).any():
+    order = np.lexsort((numbers[:, 1], numbers[:, 0]))
+    dom = numbers[order, :2].astype(np.int16)
+    if (np.diff(dom, axis=0) == 0).all(axis=1).any():
         raise ReadError("a detector geometry names a module twice", str(path))
-    return Detector(path.stem, numbers[:, :2].astype(np.int16), numbers[:, 2:], efficiency, *where)
+    return Detector(path.stem, dom, numbers[order, 2:], efficiency[order], *where)
 
 
 def _table(name: str) -> pd.DataFrame:

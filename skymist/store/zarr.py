@@ -139,7 +139,9 @@ def read_skymap(path: Path) -> xr.Dataset:
         rows = int(str(attributes.pop("rows")))
         # Array by array: a process that died in a commit leaves them of different lengths.
         columns = {name: np.asarray(_array(group, name)[:rows]) for name in _columns()}
-        return skymap.validate(skymap.from_columns(columns, attributes), str(path))
+        data = skymap.validate(skymap.from_columns(columns, attributes), str(path))
+        data.encoding["source"] = str(path)
+        return data
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise ReadError(f"not a sky map store: {error}", str(path)) from error
 

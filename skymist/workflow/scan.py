@@ -52,44 +52,34 @@ def load_reconstruction(name: str, options: Mapping[str, Any], seed: int = 0) ->
     return reconstruction
 
 
-def request_for(
+def scan(
     event: Event,
     reconstruction: Reconstruction,
     levels: tuple[Level, ...] = DEFAULT_LEVELS,
     cone: Cone | None = None,
     seed: int = 0,
-) -> ScanRequest:
-    """Return the request that asks for a scan of this event with this reconstruction."""
-    options = asdict(reconstruction)  # type: ignore[call-overload]  # the protocol cannot say "dataclass"
-    return ScanRequest(event.digest, reconstruction.name, reconstruction.version, options, levels, cone, seed)
-
-
-def store_path(out: Path, event: Event, request: ScanRequest) -> Path:
-    """Return where the map of a request is kept: the same request, the same place."""
-    return out / f"{event.name}.{request.reconstruction}.{request.id[:12]}.zarr"
-
-
-def scan(
-    event: Event,
-    reconstruction: Reconstruction,
-    request: ScanRequest,
-    path: Path,
     *,
+    out: Path = Path("scans"),
     cluster_name: str = "local",
     workers: int | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
     watch: Stopwatch | None = None,
 ) -> xr.Dataset:
-    """Run a scan into the store at `path`, or finish the one that stopped there.
+    """Scan the sky into a store, or finish a scan that stopped there.
 
     Parameters
     ----------
     event : Event
     reconstruction : Reconstruction
-    request : ScanRequest
-        See `request_for`.
-    path : Path
-        See `store_path`. A complete map is read and not computed again.
+        See `load_reconstruction`.
+    levels : tuple of Level
+    cone : Cone, optional
+        Only this circle.
+    seed : int
+        Of all random numbers; recorded in the request.
+    out : Path
+        Folder of the store. Its name follows from the request: the same request is found again,
+        and if its map is complete, read and not computed.
     cluster_name, workers
         See `skymist.cluster.connect`.
     on_progress : callable
@@ -100,7 +90,7 @@ def scan(
     Returns
     -------
     xarray.Dataset
-        The sky map.
+        The sky map; ``encoding["source"]`` is the path of its store.
 
     Raises
     ------
@@ -109,6 +99,9 @@ def scan(
     StoreError
         If another process writes this store.
     """
+    options = asdict(reconstruction)  # type: ignore[call-overload]  # the protocol cannot say "dataclass"
+    request = ScanRequest(event.digest, reconstruction.name, reconstruction.version, options, levels, cone, seed)
+    path = out / f"{event.name}.{reconstruction.name}.{request.id[:12]}.zarr"
     watch = watch or Stopwatch()
     with SkyMapStore(path, _attributes(event, reconstruction, request)) as store:
         watch.lap("write")
