@@ -113,8 +113,9 @@ def best(skymap: xr.Dataset) -> int:
 def leaves(skymap: xr.Dataset) -> xr.Dataset:
     """Return the finest description of each place: a tiling without overlaps.
 
-    Where a cell was refined, its children stand for it; a child that failed or was not (yet)
-    evaluated takes its parent's value, so that neither a failure nor a scan in progress makes a hole.
+    Where a cell was refined, its children stand for it. A child that failed, or was not evaluated
+    yet, takes its parent's value, so that neither a failure nor a scan in progress makes a hole;
+    once the scan is complete, what was never evaluated lies outside its cone and is left out.
 
     Returns
     -------
@@ -128,6 +129,9 @@ def leaves(skymap: xr.Dataset) -> xr.Dataset:
     for level in np.unique(nside):
         here = np.flatnonzero((nside == level) & (np.isfinite(nllh) | (level == nside.min())))
         tiles, rows = _refine(tiles, rows, uniq[here], here)
+    if skymap.attrs.get("complete"):
+        scanned = np.isin(tiles, uniq)
+        tiles, rows = tiles[scanned], rows[scanned]
     along_sky = np.argsort(tiles * (sky.nside_of(tiles.max(initial=4)) // sky.nside_of(tiles)) ** 2)
     tiles, rows = tiles[along_sky], rows[along_sky]
     value = nllh[rows]

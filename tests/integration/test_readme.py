@@ -17,7 +17,7 @@ pytestmark = pytest.mark.integration
 
 
 def run(command: str, folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
-    words = [sys.executable, "-m", "skymist.cli", *shlex.split(command)[1:]]
+    words = [sys.executable, "-m", "skymist", *shlex.split(command)[1:]]
     where = {**os.environ, **environment}
     return subprocess.run(words, cwd=folder, env=where, capture_output=True, text=True, check=False, timeout=120)
 

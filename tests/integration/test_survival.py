@@ -23,7 +23,7 @@ pytestmark = pytest.mark.integration
 
 KILLS = int(os.environ.get("SKYMIST_KILLS", "4"))
 SLOW = "seconds=0.004"
-COMMAND = [sys.executable, "-m", "skymist.cli", "scan", "demo", "--reco", "bowl", "--option", SLOW, "--json"]
+COMMAND = [sys.executable, "-m", "skymist", "scan", "demo", "--reco", "bowl", "--option", SLOW, "--json"]
 LEVELS = "4:0,16:12,64:12"
 
 

@@ -1,5 +1,6 @@
 """Figures: what they show is where it should be."""
 
+import itertools
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
@@ -201,7 +202,7 @@ def test_odd_maps_are_drawn_too() -> None:
     coarse = data.isel(cell=slice(768))
     near = sky.separation(*sky.centers(data["uniq"]), *np.radians([224.1, 41.3])) < 0.02
     holes = data["nllh"].where(np.arange(data.sizes["cell"]) % 3 != 0)
-    for odd in (
+    odd = (
         data.isel(cell=[0]),
         data.isel(cell=[-1]),
         data.isel(cell=[0, 1]),
@@ -211,9 +212,9 @@ def test_odd_maps_are_drawn_too() -> None:
         coarse,
         coarse.assign(nllh=coarse["nllh"] * 1e-6),
         coarse.assign(nllh=coarse["nllh"] * 0),
-    ):
-        for calibration in ("wilks", "probability"):
-            plot.combined_figure(odd, calibration).canvas.draw()
+    )
+    for skymap, calibration in zip(odd, itertools.cycle(("wilks", "probability")), strict=False):
+        plot.combined_figure(skymap, calibration).canvas.draw()
 
 
 def test_unknown_theme() -> None:

@@ -76,7 +76,7 @@ def test_errors_of_the_reference_map_are_the_published_ones_within_a_cell(refere
 
 
 @settings(max_examples=25, deadline=None)
-@given(RA, DEC)
+@given(RA, st.floats(-89, 89))  # on a pole itself whole rings of cells come and go
 def test_wilks_area_of_a_paraboloid_is_analytic(ra: float, dec: float) -> None:
     data = paraboloid(ra, dec, 2.0)
     for containment, level in ((0.5, 1.3863), (0.9, 4.6052)):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import healpy as hp
 import numpy as np
 import pytest
 import xarray as xr
@@ -51,6 +52,15 @@ def test_a_failed_or_missing_child_takes_its_parents_value() -> None:
     assert int((~tiling["evaluated"]).sum()) == 2
 
 
+def test_what_a_complete_scan_left_out_is_no_part_of_the_tiling() -> None:
+    whole = scanned(nan=(13,))
+    data = whole.isel(cell=np.delete(np.arange(whole.sizes["cell"]), 25)).assign_attrs(complete=True)
+    tiling = skymap.leaves(data)
+    assert int(whole["uniq"][25]) not in tiling["uniq"]
+    assert int(whole["uniq"][13]) in tiling["uniq"]  # it failed: its parent speaks for it
+    assert sky.area_sr(tiling["uniq"].to_numpy()).sum() < 4 * np.pi - 0.01
+
+
 def test_nan_is_never_best_and_hides_nobody() -> None:
     data = scanned(nan=(0, 12, 35))
     assert skymap.best(data) == 34
@@ -76,7 +86,7 @@ def test_reference_areas(shared: Path) -> None:
         levels = {int(name.split("-")[1]): source[name] for name in source.files}
     uniq, nllh = [], []
     for nside, rows in levels.items():
-        theta, phi = sky.hp.pix2ang(nside, rows["index"])
+        theta, phi = hp.pix2ang(nside, rows["index"])
         uniq.append(sky.cell_at(nside, phi, theta - np.pi / 2))  # this old map is mirrored
         nllh.append(rows["llh"])
     tiling = skymap.leaves(map_of(np.concatenate(uniq), np.concatenate(nllh)))
