@@ -262,7 +262,3 @@ def _key_values(options: tuple[str, ...]) -> dict[str, str]:
         if "=" not in option:
             raise RequestError(f"--option {option!r} is not KEY=VALUE")
     return {key: value for key, _, value in (option.partition("=") for option in options)}
-
-
-if __name__ == "__main__":
-    main()
