@@ -54,6 +54,7 @@ class _Style:
     cells: tuple[str, ...]
     inner: str
     outer: str
+    plane: str
     mark: str
     missing: str
     warning: str
@@ -71,6 +72,7 @@ _STYLES: Mapping[str, _Style] = {
         cells=("#0b2a5b", "#2a6bb0", "#7fb3d9", "#c9dff0", "#f3f8fc"),
         inner="#ffb000",
         outer="#d1440c",
+        plane="#6b3fa0",
         mark="#d6006e",
         missing="#dddddd",
         warning="#b00020",
@@ -82,6 +84,7 @@ _STYLES: Mapping[str, _Style] = {
         cells=("#fff3b8", "#e9a94b", "#a65a56", "#4d3560", "#181a2b"),
         inner="#2f7dff",
         outer="#7fdcff",
+        plane="#c9a6ff",
         mark="#6ef0b0",
         missing="#333a48",
         warning="#ff7b8a",
@@ -241,7 +244,7 @@ def _text(scene: _Scene) -> dict[str, Any]:
 
 
 def _plane_handle(scene: _Scene) -> Line2D:
-    return Line2D([], [], color=scene.style.outer, lw=1.6, ls="--", label="galactic plane")
+    return Line2D([], [], color=scene.style.plane, lw=1.4, ls="--", label="galactic plane")
 
 
 def _to_hammer(ra: Any, dec: Any) -> tuple[Floats, Floats]:
