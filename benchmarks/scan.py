@@ -18,32 +18,22 @@ from skymist.model.request import ScanRequest
 from skymist.model.sky import Ints
 from skymist.readers import read_event
 from skymist.scan import plan
-from skymist.scan.run import run
+from skymist.scan.run import MemoryRows, run
 from skymist.workflow.scan import load_reconstruction
 
 EVENTS = Path(__file__).parents[2] / "shared" / "data" / "events"
 THREADS, BLOCKS, REPEATS = 2, 8, 5
 
 
-class Rows:
-    """Rows in memory."""
-
-    def __init__(self) -> None:
-        self.uniq: Ints = np.empty(0, np.int64)
-        self.fit = Fit.failed(0)
-
-    def append(self, uniq: Ints, fit: Fit) -> None:
-        self.uniq = np.concatenate([self.uniq, uniq])
-        self.fit = Fit.concatenate([self.fit, fit])
-
-
-def directly(request: ScanRequest, event: Event, reconstruction: Reconstruction, pool: ThreadPoolExecutor) -> Rows:
+def directly(
+    request: ScanRequest, event: Event, reconstruction: Reconstruction, pool: ThreadPoolExecutor
+) -> MemoryRows:
     """Evaluate the plan on threads, a level after the other."""
-    rows = Rows()
+    rows = MemoryRows()
     while (cells := plan.next_cells(request, rows.uniq, rows.fit.nllh)).size:
         parents = plan.parent_rows(request, cells, rows.uniq)
 
-        def evaluate(part: Ints, cells: Ints = cells, parents: Ints | None = parents, rows: Rows = rows) -> Fit:
+        def evaluate(part: Ints, cells: Ints = cells, parents: Ints | None = parents, rows: MemoryRows = rows) -> Fit:
             start = None if parents is None else rows.fit[parents[part]]
             return reconstruction(event, sky.directions(event.detector, event.time, cells[part]), start)
 
@@ -68,7 +58,7 @@ def main() -> None:
                 began = time.perf_counter()
                 expected = directly(request, event, reconstruction, pool)
                 direct.append(time.perf_counter() - began)
-                rows = Rows()
+                rows = MemoryRows()
                 steps = run(request, event, reconstruction, client, rows)
                 next(steps)
                 began = time.perf_counter()

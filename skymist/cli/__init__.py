@@ -130,6 +130,8 @@ def _scan(
     reconstruction = workflow.load_reconstruction(reco, _key_values(options), seed)
     event = events.load_event(source, pulses, mirror)
     watch.lap("read")
+    if not getattr(reconstruction, "compiled", True):
+        text.note(f"compiling {reconstruction.name} for this machine: once, about 10 seconds")
     with text.progress() as show:
         skymap = workflow.scan(
             event, reconstruction, steps, circle, seed,

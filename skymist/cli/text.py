@@ -61,6 +61,9 @@ def print_map(document: Mapping[str, Any], truth: Mapping[str, Any] | None = Non
     if document["failed_cells"]:
         _answers.print(f"{document['failed_cells']} cells could not be fitted")
     _answers.print(_regions(document))
+    reaching = [f"{share} %" for share, found in document["regions"].items() if found["open"]]
+    if reaching:
+        _answers.print(f"{' and '.join(reaching)} may be larger: the region reaches beyond the finest cells")
     angles = f"zenith {best['zenith']:.2f}°, azimuth {best['azimuth']:.2f}°"
     _answers.print(f"ICRS; {document['calibration']} regions; {angles}")
     if truth is not None:
@@ -100,13 +103,12 @@ def _print_event_line(event: Mapping[str, Any]) -> None:
 
 def _regions(document: Mapping[str, Any]) -> Table:
     best = document["best"]
-    table = _table("", "RA", "Dec", "area", "")
+    table = _table("", "RA", "Dec", "area")
     table.add_row("best fit", f"{best['ra']:.2f}°", f"{best['dec']:+.2f}°")
     for share, found in document["regions"].items():
         ra = f"+{found['ra_plus']:.2f}° -{found['ra_minus']:.2f}°"
         dec = f"+{found['dec_plus']:.2f}° -{found['dec_minus']:.2f}°"
-        more = "reaches beyond the finest cells" if found["open"] else ""
-        table.add_row(f"{share} % region", ra, dec, f"{found['area_deg2']:.2f} deg²", more)
+        table.add_row(f"{share} % region", ra, dec, f"{found['area_deg2']:.2f} deg²")
     return table
 
 

@@ -66,11 +66,8 @@ def read_geometry(path: Path) -> Detector:
         table = pd.read_csv(path, comment="#", skipinitialspace=True, dtype=str)
     except (OSError, ValueError) as error:
         raise ReadError(f"not a detector geometry: {error}", str(path)) from error
-    site = dict(
-        (part.strip() for part in line[1:].split("=", 1))
-        for line in text.splitlines()
-        if line.startswith("#") and "=" in line
-    )
+    lines = (line[1:].partition("=") for line in text.splitlines() if line.startswith("#") and "=" in line)
+    site = {key.strip(): value.strip() for key, _, value in lines}
     missing = [name for name in _COLUMNS if name not in table]
     missing += [name for name in ("latitude_deg", "longitude_deg", "x_bearing_deg") if name not in site]
     if missing:
@@ -78,7 +75,7 @@ def read_geometry(path: Path) -> Detector:
     try:
         # Text to float by Python, so that a geometry that was written comes back exactly.
         numbers = table[list(_COLUMNS)].to_numpy(object).astype(float)
-        efficiency = table["efficiency"].to_numpy(object).astype(float) if "efficiency" in table else np.ones(len(table))
+        efficiency = table.get("efficiency", pd.Series("1", table.index)).to_numpy(object).astype(float)
         where = [float(site[name]) for name in ("latitude_deg", "longitude_deg", "x_bearing_deg")]
     except ValueError as error:
         raise ReadError(f"not a number in a detector geometry: {error}", str(path)) from error

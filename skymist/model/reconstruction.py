@@ -104,7 +104,8 @@ class Reconstruction(Protocol):
 
     It is registered under its `name` in the entry-point group ``skymist.reconstructions``,
     can be pickled, is deterministic, fits each direction independently of the others in the
-    call, and reports a direction it cannot fit as ``Status.FAILED`` instead of raising.
+    call, and reports a direction it cannot fit as ``Status.FAILED`` instead of raising. It may have
+    a property `compiled`: False says that the first call on this machine will take a while.
     """
 
     name: ClassVar[str]

@@ -45,6 +45,19 @@ class Rows(Protocol):
         ...
 
 
+class MemoryRows:
+    """Rows of a scan that need not outlive the process."""
+
+    def __init__(self) -> None:
+        self.uniq: Ints = np.empty(0, np.int64)
+        self.fit = Fit.failed(0)
+
+    def append(self, uniq: Ints, fit: Fit) -> None:
+        """Add evaluated cells."""
+        self.uniq = np.concatenate([self.uniq, uniq])
+        self.fit = Fit.concatenate([self.fit, fit])
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far a scan is.

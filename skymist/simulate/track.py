@@ -18,6 +18,7 @@ from skymist.detector.light import (
     C,
     attenuation,
     expected_charge,
+    muon_brightness,
     pandel,
 )
 from skymist.model.detector import Detector
@@ -27,9 +28,7 @@ from skymist.model.sky import unit
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# Total light outside 10 m of muons of 30 TeV to 1 PeV, photon by photon: ln(light) = 6.25 + ln(1 + E / 722 GeV),
-# where 722 GeV is where radiative losses equal ionisation, with a spread of 0.6 from event to event.
-BRIGHTNESS, CRITICAL_GEV, SPREAD = 6.25, 722.0, 0.6
+SPREAD = 0.6  # of the logarithm of the light, from muon to muon
 LOSS_SEGMENT_M, LOSS_SPREAD = 25.0, 0.8
 JITTER_NS, SPE_SPREAD, PULSE_NS = 2.0, 0.3, 5.0
 NOISE_HZ, WINDOW_NS = 560.0, 10_000.0
@@ -124,7 +123,7 @@ def _photons(muon: Muon, detector: Detector, ice: Ice, rng: np.random.Generator)
 def _mean_charge(muon: Muon, detector: Detector, ice: Ice, rho: Floats, rng: np.random.Generator) -> Floats:
     layer = ice.layer(detector.position)
     scattering, absorption = ice.means(layer + 20, np.full(len(layer), 40.0))
-    ln_light = BRIGHTNESS + np.log1p(muon.energy_gev / CRITICAL_GEV) + rng.normal(0, SPREAD)
+    ln_light = muon_brightness(muon.energy_gev) + rng.normal(0, SPREAD)
     return detector.efficiency * expected_charge(rho, attenuation(scattering, absorption), ln_light)
 
 

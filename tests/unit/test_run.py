@@ -17,7 +17,7 @@ from skymist.model.event import Event, Pulses
 from skymist.model.reconstruction import Directions, Fit, Status
 from skymist.model.request import Level, ScanRequest
 from skymist.model.sky import Ints
-from skymist.scan.run import Progress, run
+from skymist.scan.run import MemoryRows, Progress, run
 
 
 @dataclass(frozen=True)
@@ -41,20 +41,9 @@ class Slope:
         return whole[1:] if self.drops_rows else whole
 
 
-class Memory:
-    """Rows in memory."""
-
-    def __init__(self) -> None:
-        self.uniq: Ints = np.empty(0, np.int64)
-        self.fit = Fit.failed(0)
-
-    def append(self, uniq: Ints, fit: Fit) -> None:
-        self.uniq = np.concatenate([self.uniq, uniq])
-        self.fit = Fit.concatenate([self.fit, fit])
-
-    def by_cell(self) -> tuple[Ints, np.ndarray]:
-        order = np.argsort(self.uniq)
-        return self.uniq[order], self.fit.nllh[order]
+def by_cell(rows: MemoryRows) -> tuple[Ints, np.ndarray]:
+    order = np.argsort(rows.uniq)
+    return rows.uniq[order], rows.fit.nllh[order]
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +61,8 @@ def request(*levels: Level) -> ScanRequest:
     return ScanRequest(event().digest, "slope", "1", levels=levels or (Level(4, 0), Level(16, 6)))
 
 
-def scanned(client: Client, reconstruction: Slope, rows: Memory | None = None) -> tuple[Memory, list[Progress]]:
-    rows = rows or Memory()
+def scanned(client: Client, reconstruction: Slope, rows: MemoryRows | None = None) -> tuple[MemoryRows, list[Progress]]:
+    rows = rows or MemoryRows()
     return rows, list(run(request(), event(), reconstruction, client, rows))
 
 
@@ -97,7 +86,7 @@ def test_finer_cells_start_from_their_own_parent(client: Client) -> None:
 
 @pytest.mark.parametrize("stop_after", [1, 2, 3, 6])
 def test_a_closed_scan_goes_on_to_the_same_map(client: Client, stop_after: int) -> None:
-    rows = Memory()
+    rows = MemoryRows()
     steps = run(request(), event(), Slope(), client, rows)
     for _ in range(stop_after):
         next(steps)
@@ -105,7 +94,7 @@ def test_a_closed_scan_goes_on_to_the_same_map(client: Client, stop_after: int) 
     assert rows.uniq.size < 288
     scanned(client, Slope(), rows)
     straight, _ = scanned(client, Slope())
-    for one, other in zip(rows.by_cell(), straight.by_cell(), strict=True):
+    for one, other in zip(by_cell(rows), by_cell(straight), strict=True):
         assert np.array_equal(one, other)
 
 

@@ -1,0 +1,5 @@
+"""``python -m skymist`` is ``skymist``."""
+
+from skymist.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Reconstructions: event and directions to fits, one short file an algorithm."""

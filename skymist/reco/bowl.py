@@ -1,0 +1,59 @@
+"""bowl: a likelihood known in closed form, to test and demonstrate everything around a reconstruction."""
+
+import time
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skymist.model.event import Event
+from skymist.model.reconstruction import Directions, Fit, Status
+from skymist.model.sky import separation
+
+
+@dataclass(frozen=True)
+class Bowl:
+    """A Gaussian around one place on the sky: nllh = separation**2 / (2 width**2), whatever the event.
+
+    Attributes
+    ----------
+    ra_deg, dec_deg : float
+        The minimum, ICRS.
+    width_deg : float
+        Standard deviation in each of two directions.
+    seconds : float
+        Sleep per direction, without the GIL.
+    fail_declination_deg : float
+        Directions north of it fail.
+    """
+
+    ra_deg: float = 120.0
+    dec_deg: float = 30.0
+    width_deg: float = 1.0
+    seconds: float = 0.0
+    fail_declination_deg: float = 90.0
+
+    name: ClassVar[str] = "bowl"
+    version: ClassVar[str] = "1"
+
+    def __call__(self, event: Event, directions: Directions, start: Fit | None) -> Fit:  # noqa: ARG002 (the protocol's)
+        """Return the closed form; energy, time and vertex are made up from the direction."""
+        if self.seconds > 0:
+            time.sleep(self.seconds * len(directions))
+        ra, dec, width = np.radians([self.ra_deg, self.dec_deg, self.width_deg])
+        away = separation(directions.ra, directions.dec, ra, dec)
+        failed = directions.dec > np.radians(self.fail_declination_deg)
+        fit = Fit(
+            away**2 / (2 * width**2),
+            (1e5 * (1 + directions.origin[:, 2] ** 2)).astype("<f4"),
+            1e4 + 100 * away,
+            (100 * directions.origin).astype("<f4"),
+            np.full(len(away), Status.OK, "u1"),
+        )
+        columns = zip(_columns(fit), _columns(Fit.failed(len(away))), strict=True)
+        return Fit(*(np.where(failed.reshape(-1, *[1] * (ours.ndim - 1)), none, ours) for ours, none in columns))
+
+
+def _columns(fit: Fit) -> tuple[NDArray[Any], ...]:
+    return fit.nllh, fit.energy_gev, fit.time_ns, fit.vertex, fit.status
