@@ -6,7 +6,7 @@ from .model.request import Cone, Level, ScanRequest
 from .readers import read_event, read_events
 from .store.zarr import read_skymap
 from .workflow.events import load_event
-from .workflow.scan import load_reconstruction, scan
+from .workflow.scan import load_reconstruction, scan_event
 
 __all__ = [
     "BestFit",
@@ -35,5 +35,5 @@ __all__ = [
     "read_events",
     "read_skymap",
     "region",
-    "scan",
+    "scan_event",
 ]

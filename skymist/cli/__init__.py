@@ -133,7 +133,7 @@ def _scan(
     if not getattr(reconstruction, "compiled", True):
         text.note(f"compiling {reconstruction.name} for this machine: once, about 10 seconds")
     with text.progress() as show:
-        skymap = workflow.scan(
+        skymap = workflow.scan_event(
             event, reconstruction, steps, circle, seed,
             out=out, cluster_name=cluster, workers=workers, on_progress=show, watch=watch,
         )  # fmt: skip

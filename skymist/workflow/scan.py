@@ -52,7 +52,7 @@ def load_reconstruction(name: str, options: Mapping[str, Any], seed: int = 0) ->
     return reconstruction
 
 
-def scan(
+def scan_event(
     event: Event,
     reconstruction: Reconstruction,
     levels: tuple[Level, ...] = DEFAULT_LEVELS,
