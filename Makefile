@@ -35,10 +35,15 @@ clean:
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@touch $@
 
+# Bytecode is made here: where Python may not write it later, every start would take twice as long.
+INSTALL = $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable
+
 .venv/core: .venv/uv pyproject.toml
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable .
+	@$(INSTALL) .
+	@$(BIN)/python -m compileall -q skymist
 	@touch $@
 
 .venv/dev: .venv/uv pyproject.toml
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev]'
+	@$(INSTALL) '.[dev]'
+	@$(BIN)/python -m compileall -q skymist
 	@touch $@ .venv/core
