@@ -37,6 +37,7 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()  # the reader has gone, nothing is left to be said
         code = 0
+    gc.freeze()  # nor is the end the time to look for garbage: a second, otherwise
     sys.exit(code)
 
 

@@ -20,6 +20,9 @@ from skymist.scan import plan
 BLOCK_SECONDS = (0.02, 0.2)
 """How long a block should take: long against Dask's milliseconds, short against a person's patience."""
 
+BLOCKS_PER_THREAD = 4
+"""Of a level, so that threads end it together though some cells take longer."""
+
 TRIES = 3
 """How often a single cell may raise before it counts as failed."""
 
@@ -167,15 +170,20 @@ class _Workers:
     def warm_up(self, cells: Ints) -> None:
         """Let each worker load its tables and compile before the clock starts."""
         addresses = list(self.client.scheduler_info(n_workers=-1)["workers"])
-        wait([self._submit(_Block(cells, None), workers=[address]) for address in addresses])
+        for _ in range(2):  # the second time it is warm, and its time says how large the first blocks can be
+            first = [self._submit(_Block(cells, None), workers=[address]) for address in addresses]
+            wait(first)
+        if first and first[0].status == "finished":
+            self.seconds_per_cell = first[0].result()[1]
 
     def evaluate(self, level: _Block) -> Iterator[tuple[Ints, Fit]]:
         """Yield evaluated cells in the order in which they come in."""
+        share = -(-len(level.cells) // (BLOCKS_PER_THREAD * self._thread_count()))
         waiting = deque([level])
         results = as_completed(with_results=True, raise_errors=False)
         while waiting or self.flying:
             while waiting and len(self.flying) < 2 * self._thread_count():
-                block = self._take(waiting)
+                block = self._take(waiting, share)
                 future = self._submit(block)
                 self.flying[future] = block
                 results.add(future)
@@ -207,11 +215,11 @@ class _Workers:
                 raise ScanError(f"{self.reconstruction.name} fails everywhere: {type(error).__name__}: {error}")
         return len(block.cells) == 1 and block.tries + 1 >= TRIES
 
-    def _take(self, waiting: deque[_Block]) -> _Block:
-        """Return the next block: a share of what is left, within the time a block should take."""
+    def _take(self, waiting: deque[_Block], share: int) -> _Block:
+        """Return the next block: `share` cells, or as many as take the time that a block should take."""
         block = waiting.popleft()
         shortest, longest = (int(seconds / self.seconds_per_cell) for seconds in BLOCK_SECONDS)
-        size = max(1, shortest, min(longest, len(block.cells) // (2 * self._thread_count())))
+        size = max(1, shortest, min(longest, share))
         if size < len(block.cells):
             block, rest = block.split(size)
             waiting.appendleft(rest)

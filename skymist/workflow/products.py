@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -131,9 +132,9 @@ def _flat(data: xr.Dataset, path: Path, calibration: str) -> None:
     fits.write_flat(data, path, calibration=calibration)
 
 
-def _figure(data: xr.Dataset, path: Path, calibration: str) -> None:
+def _figure(data: xr.Dataset, path: Path, calibration: str, *, kind: str) -> None:
     drawn = io.BytesIO()
-    plot.combined_figure(data, calibration=calibration).savefig(drawn, format=path.suffix[1:], dpi=150)
+    plot.combined_figure(data, calibration=calibration).savefig(drawn, format=kind, dpi=150)
     write_bytes(path, drawn.getvalue())
 
 
@@ -157,9 +158,9 @@ def _json(data: xr.Dataset, path: Path, calibration: str) -> None:
 EXPORTS: dict[str, tuple[Callable[[xr.Dataset, Path, str], None], str]] = {
     "fits": (_fits, ".multiorder.fits.gz"),
     "fits-flat": (_flat, ".flat.fits.gz"),
-    "png": (_figure, ".png"),
-    "pdf": (_figure, ".pdf"),
-    "svg": (_figure, ".svg"),
+    "png": (partial(_figure, kind="png"), ".png"),
+    "pdf": (partial(_figure, kind="pdf"), ".pdf"),
+    "svg": (partial(_figure, kind="svg"), ".svg"),
     "csv": (_csv, ".csv"),
     "json": (_json, ".json"),
 }

@@ -72,6 +72,8 @@ def test_map_export(shell: Shell, kind: str) -> None:
     status, answer, _ = shell("map", "export", store, "--format", kind)
     assert status == 0
     assert Path(answer.strip()).stat().st_size > 100
+    status, answer, _ = shell("map", "export", store, "--format", kind, "--to", "somewhere/else")
+    assert (status, answer.strip()) == (0, "somewhere/else")
 
 
 def test_text_for_people(shell: Shell) -> None:
