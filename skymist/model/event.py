@@ -19,7 +19,8 @@ class Pulses:
     Attributes
     ----------
     dom : (n, 2) int16
-        String and position on the string of the optical module, as the experiment numbers them.
+        String and position on the string of the optical module, as the experiment numbers them. Some may
+        not be among the detector's (surface tanks): `Detector.index` gives -1 for them.
     time_ns : (n,) float64
         Leading edge, in nanoseconds on the event's own clock.
     charge_pe : (n,) float32

@@ -7,7 +7,6 @@ import numpy as np
 
 from skymist.detector.geometry import icecube_86
 from skymist.errors import ReadError, UnknownNameError
-from skymist.model.detector import Detector
 from skymist.model.event import Event, Particle, Pulses, TimeWindows
 from skymist.readers.alert import alert_in_frame, stream_in
 from skymist.readers.frame import Frame
@@ -61,15 +60,14 @@ def event_of(frame: Frame, pulses: str | None, kind: str = "", alert: Mapping[st
     truth = next((particles[name] for name in _TRUTH if name in particles), None)
     sets = PulseSets(frame)
     chosen = _choose(sets.names, pulses)
-    detector = icecube_86()
     alert = alert or alert_in_frame(frame)
     return Event(
         header.run,
         header.event,
         header.time,
         "simulation" if truth is not None else kind or stream_in(alert),
-        detector,
-        pulses_of(sets.read(chosen), detector),
+        icecube_86(),
+        pulses_of(sets.read(chosen)),
         chosen,
         sets.names,
         {name: particle for name, particle in particles.items() if not name.startswith("MC")},
@@ -84,18 +82,19 @@ def header_of(frame: Frame) -> Header:
     return read_object(frame, "I3EventHeader", "I3EventHeader", read_header)
 
 
-def pulses_of(series: Series, detector: Detector) -> Pulses:
-    """Return the pulses of a detector's modules; others (IceTop's) are left out.
+def pulses_of(series: Series) -> Pulses:
+    """Return a series as it is, IceTop's tanks included if it has them, by module and time.
 
     Raises
     ------
     ReadError
-        If a time, charge or width is not finite: such an event must be looked at, not scanned.
+        If a module's number is beyond all detectors, or a time, charge or width is not finite:
+        such an event must be looked at, not scanned.
     """
     om = series.om_of_pulse
-    inside = np.flatnonzero((np.abs(om) < 2**15).all(axis=1))
-    inside = inside[detector.index(om[inside].astype("<i2")) >= 0]
-    keep = inside[np.lexsort([series.time[inside], om[inside, 1], om[inside, 0]])]
+    if (np.abs(om) >= 2**15).any():
+        raise ReadError("a pulse of a module beyond all detectors")
+    keep = np.lexsort([series.time, om[:, 1], om[:, 0]])
     time, charge, width = series.time[keep], series.charge[keep], series.width[keep]
     if not all(np.isfinite(column).all() for column in (time, charge, width)):
         raise ReadError("a pulse whose time, charge or width is not a finite number")

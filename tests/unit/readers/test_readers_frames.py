@@ -222,11 +222,17 @@ def test_a_superdst_without_a_stop_bit() -> None:
         read_superdst(open_archive(good.replace(stamp, b"\x03\x01"))[0])
 
 
-def test_modules_outside_the_detector_are_left_out(tmp_path: Path) -> None:
+def test_pulses_of_surface_tanks_are_kept_and_known_to_be_outside(tmp_path: Path) -> None:
     pulse = [(1.0, 1.0, 1.0, 1)]
-    modules = [(1, 1, 0), (1, 61, 0), (87, 1, 0), (1 + 65_536, 1, 0), (-(2**31), 1, 0), (1, 2**32 - 1, 0)]
-    event = read(tmp_path, "a.i3", physics(InIcePulses=i3.pulse_map(dict.fromkeys(modules, pulse))))
-    assert event.pulses.dom.tolist() == [[1, 1]]
+    event = read(tmp_path, "a.i3", physics(InIcePulses=i3.pulse_map(dict.fromkeys([(1, 1, 0), (1, 61, 0)], pulse))))
+    assert event.pulses.dom.tolist() == [[1, 1], [1, 61]]
+    assert event.detector.index(event.pulses.dom).tolist() == [0, -1]
+
+
+@pytest.mark.parametrize("module", [(1 + 65_536, 1, 0), (-(2**31), 1, 0), (1, 2**32 - 1, 0)])
+def test_impossible_modules_are_refused(tmp_path: Path, module: tuple[int, int, int]) -> None:
+    with pytest.raises(ReadError, match="beyond all detectors"):
+        read(tmp_path, "a.i3", physics(InIcePulses=i3.pulse_map({module: [(1.0, 1.0, 1.0, 1)]})))
 
 
 @pytest.mark.parametrize(
