@@ -72,6 +72,8 @@ def _typed(name: str, key: str, text: str, hint: Any) -> Any:
     """Read text as the first type of the hint that takes it."""
     if text.lower() == "none" and type(None) in get_args(hint):
         return None
+    if text.lower() in ("nan", "inf", "-inf"):
+        raise RequestError(f"{name}: option {key}={text!r} is not a finite number")
     truth = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
     for kind in get_args(hint) or (hint,):
         try:

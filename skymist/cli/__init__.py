@@ -34,9 +34,9 @@ def main() -> None:
     except SkymistError as error:
         text.note(str(error), "error:")
         code = FAILED if isinstance(error, ScanError) else BAD_INPUT
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader has gone, nothing is left to be said
-        code = 0
+    except OSError as error:
+        text.note(f"{error.filename or 'input or output'}: {error.strerror or error}", "error:")
+        code = BAD_INPUT
     gc.freeze()  # nor is the end the time to look for garbage: a second, otherwise
     sys.exit(code)
 
@@ -149,8 +149,7 @@ def _scan(
     if as_json:
         text.print_json(document)
     else:
-        truth = None if event.truth is None else events.describe_particle(event, event.truth)
-        text.print_map(document, truth)
+        text.print_map(document)
 
 
 @skymist.group()

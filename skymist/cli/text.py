@@ -39,7 +39,7 @@ def progress() -> "Iterator[Callable[[Step], None]]":
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(compact=True),
     )
-    with Progress(*columns, console=_notes, transient=True) as bar:
+    with Progress(*columns, console=_notes, transient=True, disable=not _notes.is_terminal) as bar:
         task = bar.add_task("starting workers", total=None, rate="")
 
         def show(step: "Step") -> None:
@@ -50,9 +50,9 @@ def progress() -> "Iterator[Callable[[Step], None]]":
         yield show
 
 
-def print_map(document: Mapping[str, Any], truth: Mapping[str, Any] | None = None) -> None:
-    """Print the summary of a map; with the truth, how far the best fit is from it."""
-    best, reconstruction = document["best"], document["reconstruction"]
+def print_map(document: Mapping[str, Any]) -> None:
+    """Print the summary of a map; of a simulated event also how far the best fit is from the truth."""
+    best, truth, reconstruction = document["best"], document["truth"], document["reconstruction"]
     cells = ", ".join(f"{count:,} of nside {nside}" for nside, count in document["cells"].items())
     _print_event_line({**document["event"], "simulated": document["simulated"]})
     _answers.print(f"{reconstruction['name']} (version {reconstruction['version']}): {cells}")
@@ -66,7 +66,7 @@ def print_map(document: Mapping[str, Any], truth: Mapping[str, Any] | None = Non
         _answers.print(f"{' and '.join(reaching)} may be larger: the region reaches beyond the finest cells")
     angles = f"zenith {best['zenith']:.2f}°, azimuth {best['azimuth']:.2f}°"
     _answers.print(f"ICRS; {document['calibration']} regions; {angles}")
-    if truth is not None:
+    if truth:
         apart = _apart(best, truth)
         _answers.print(f"truth: RA {truth['ra']:.2f}°, Dec {truth['dec']:+.2f}°, {apart:.2f}° from the best fit")
     if document["seconds"]["total"]:

@@ -80,6 +80,7 @@ def _download(file: str, sha256: str) -> Path:
     try:
         path = pooch.retrieve(_URL + file, f"sha256:{sha256}", file, pooch.os_cache("skymist"))
     except (OSError, ValueError) as error:
+        why = type(error).__name__ if isinstance(error, OSError) else str(error)
         advice = f"go online once, or put {file} into a folder and name it as the mirror"
-        raise ReadError(f"cannot be downloaded; {advice} ({error})", _URL + file) from error
+        raise ReadError(f"cannot be downloaded ({why}); {advice}", _URL + file) from error
     return Path(path)

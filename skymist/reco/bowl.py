@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from skymist.errors import RequestError
 from skymist.model.event import Event
 from skymist.model.reconstruction import Directions, Fit, Status
 from skymist.model.sky import separation
@@ -36,6 +37,10 @@ class Bowl:
 
     name: ClassVar[str] = "bowl"
     version: ClassVar[str] = "1"
+
+    def __post_init__(self) -> None:
+        if not (self.width_deg > 0 and self.seconds >= 0):
+            raise RequestError(f"bowl needs width_deg > 0 and seconds >= 0, not {self.width_deg} and {self.seconds}")
 
     def __call__(self, event: Event, directions: Directions, start: Fit | None) -> Fit:  # noqa: ARG002 (the protocol's)
         """Return the closed form; energy, time and vertex are made up from the direction."""

@@ -43,12 +43,11 @@ class SkyMapStore:
     Raises
     ------
     StoreError
-        If another process is writing it, or if it is another scan's, or none of ours.
+        If another process is writing it, it is another scan's, or it cannot be made.
     """
 
     def __init__(self, path: Path, attributes: Mapping[str, Any]) -> None:
         self.path = path
-        path.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(path)
         try:
             self._group = self._open(attributes)
@@ -178,7 +177,11 @@ def _create(path: Path, attributes: Mapping[str, Any]) -> zarr.Group:
 
 def _lock(path: Path) -> int:
     """Hold the directory for this process; the system lets go of it when the process ends, however it does."""
-    handle = os.open(path, os.O_RDONLY)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be made: {error.strerror}") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

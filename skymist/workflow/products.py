@@ -65,6 +65,7 @@ def summary(
         "failed_cells": skymap.failures(data),
         "complete": bool(data.attrs["complete"]),
         "simulated": bool(data.attrs["event"]["simulated"]),
+        "truth": data.attrs["event"].get("truth"),
         "seconds": {**seconds, "total": sum(seconds.values())},
         "outputs": {kind: None if path is None else str(path) for kind, path in outputs.items()},
     }
@@ -133,8 +134,9 @@ def _flat(data: xr.Dataset, path: Path, calibration: str) -> None:
 
 
 def _figure(data: xr.Dataset, path: Path, calibration: str, *, kind: str) -> None:
-    drawn = io.BytesIO()
-    plot.combined_figure(data, calibration=calibration).savefig(drawn, format=kind, dpi=150)
+    truth, drawn = data.attrs["event"].get("truth"), io.BytesIO()
+    marks = {"truth": (np.radians(truth["ra"]), np.radians(truth["dec"]))} if truth else {}
+    plot.combined_figure(data, calibration, marks=marks).savefig(drawn, format=kind, dpi=150)
     write_bytes(path, drawn.getvalue())
 
 

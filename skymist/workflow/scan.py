@@ -18,6 +18,7 @@ from skymist.model.reconstruction import Reconstruction
 from skymist.model.request import DEFAULT_LEVELS, Cone, Level, ScanRequest
 from skymist.scan.run import Progress, run
 from skymist.store.zarr import SkyMapStore, read_skymap
+from skymist.workflow.events import describe_particle
 
 
 class Stopwatch:
@@ -134,6 +135,7 @@ def _attributes(event: Event, reconstruction: Reconstruction, request: ScanReque
             "kind": event.kind,
             "simulated": event.simulated,
             "pulse_set": event.pulse_set,
+            **({"truth": describe_particle(event, event.truth)} if event.truth is not None else {}),
         },
         "detector": {
             "name": site.name,
