@@ -259,27 +259,6 @@ def test_bad_requests_name_the_choices() -> None:
         region(data.assign(nllh=data["nllh"] * np.nan), 0.9)
 
 
-# ------------------------------------------------- the arithmetic of model.sky that regions stand on
-
-
-@settings(max_examples=50, deadline=None)
-@given(RA, DEC, st.floats(0, 2 * np.pi), st.floats(0, 3.1))
-def test_plane_and_sky(ra0: float, dec0: float, bearing: float, distance: float) -> None:
-    centre = np.radians([ra0, dec0])
-    radius = 2 * np.sin(distance / 2)  # equal areas
-    place = sky.from_plane(radius * np.sin(bearing), radius * np.cos(bearing), *centre)
-    assert sky.separation(*place, *centre) == pytest.approx(distance, abs=1e-9)
-    back = sky.to_plane(*place, *centre)
-    assert back == pytest.approx((radius * np.sin(bearing), radius * np.cos(bearing)), abs=1e-7)
-
-
-def test_plane_has_east_and_north_where_they_belong() -> None:
-    x, y = sky.to_plane([0.01, 6.28, 0], [0.5, 0.5, 0.51], 0.0, 0.5)
-    assert x[0] > 0 > x[1]
-    assert y[2] == pytest.approx(0.01, rel=1e-3)
-    assert np.isnan(sky.from_plane(2.1, 0, 0, 0)).all()
-
-
 @settings(max_examples=30, deadline=None)
 @given(RA, DEC, st.floats(5, 60))
 def test_the_uncovered_sky_completes_a_map(ra: float, dec: float, radius: float) -> None:
@@ -292,21 +271,3 @@ def test_the_uncovered_sky_completes_a_map(ra: float, dec: float, radius: float)
     held = sky.find(both, *sky.centers(sky.all_cells(32)))
     assert held.min() >= 0
     assert np.unique(held).size == both.size
-
-
-def test_find_prefers_the_finest_and_says_none() -> None:
-    fine = sky.children([sky.uniq_of(4, 7)], 8)[0]
-    cells = np.concatenate([[sky.uniq_of(4, 7)], fine[:2]])
-    assert sky.find(cells, *sky.centers(fine)).tolist() == [1, 2, 0, 0]
-    assert sky.find(cells, *sky.centers(sky.uniq_of(4, 8))) == -1
-
-
-def test_neighbours_touch() -> None:
-    for nside in (1, 2, 16):
-        cells = sky.all_cells(nside)
-        around = sky.neighbours(cells)
-        assert around.shape == (cells.size, 8)
-        for cell, others in zip(cells, around, strict=True):
-            own = sky.corners([cell])[0]
-            shared = np.isclose(own[None, :, None], sky.corners(others)[:, None], atol=1e-9).all(-1).any((1, 2))
-            assert shared.all()

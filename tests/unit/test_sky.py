@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skymist.detector.geometry import icecube_86
@@ -70,3 +70,39 @@ def test_directions_point_where_the_cells_are() -> None:
 def test_impossible_resolutions_are_refused(nside: int) -> None:
     with pytest.raises(RequestError, match="power of two"):
         sky.level_nside(nside)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(0, 360, exclude_max=True), st.floats(-90, 90), st.floats(0, 2 * np.pi), st.floats(0, 3.1))
+def test_plane_and_sky(ra0: float, dec0: float, bearing: float, distance: float) -> None:
+    centre = np.radians([ra0, dec0])
+    radius = 2 * np.sin(distance / 2)  # equal areas
+    place = sky.from_plane(radius * np.sin(bearing), radius * np.cos(bearing), *centre)
+    assert sky.separation(*place, *centre) == pytest.approx(distance, abs=1e-9)
+    back = sky.to_plane(*place, *centre)
+    assert back == pytest.approx((radius * np.sin(bearing), radius * np.cos(bearing)), abs=1e-7)
+
+
+def test_plane_has_east_and_north_where_they_belong() -> None:
+    x, y = sky.to_plane([0.01, 6.28, 0], [0.5, 0.5, 0.51], 0.0, 0.5)
+    assert x[0] > 0 > x[1]
+    assert y[2] == pytest.approx(0.01, rel=1e-3)
+    assert np.isnan(sky.from_plane(2.1, 0, 0, 0)).all()
+
+
+def test_find_prefers_the_finest_and_says_none() -> None:
+    fine = sky.children([sky.uniq_of(4, 7)], 8)[0]
+    cells = np.concatenate([[sky.uniq_of(4, 7)], fine[:2]])
+    assert sky.find(cells, *sky.centers(fine)).tolist() == [1, 2, 0, 0]
+    assert sky.find(cells, *sky.centers(sky.uniq_of(4, 8))) == -1
+
+
+def test_neighbours_touch() -> None:
+    for nside in (1, 2, 16):
+        cells = sky.all_cells(nside)
+        around = sky.neighbours(cells)
+        assert around.shape == (cells.size, 8)
+        for cell, others in zip(cells, around, strict=True):
+            own = sky.corners([cell])[0]
+            shared = np.isclose(own[None, :, None], sky.corners(others)[:, None], atol=1e-9).all(-1).any((1, 2))
+            assert shared.all()
