@@ -19,6 +19,7 @@ from skymist.model import sky
 from skymist.model import skymap as maps
 from skymist.model.reconstruction import Fit
 from skymist.model.region import best_fit, region
+from skymist.plot import whole_sky
 
 PLACES = {"seam": (0.01, -20), "north": (40, 86), "south": (300, -85), "pole": (40, 89.6), "equator": (120, 0)}
 FIGURES: list[Callable[..., Figure]] = [plot.sky_figure, plot.zoom_figure, plot.combined_figure]
@@ -147,7 +148,7 @@ def test_the_whole_sky_is_darkest_at_the_best_fit(place: str) -> None:
     ts = np.asarray(axes.images[0].get_array())
     row, column = np.unravel_index(np.nanargmin(ts), ts.shape)
     x, y = np.linspace(-2, 2, ts.shape[1])[column], np.linspace(-1, 1, ts.shape[0])[row]
-    ra, dec = plot._from_hammer(x, y)
+    ra, dec = whole_sky.from_hammer(x, y)
     assert sky.separation(ra, dec, *np.radians(PLACES[place])) < np.radians(1.5)
     assert np.isnan(ts[0, 0])
     assert np.mean(np.isfinite(ts)) == pytest.approx(np.pi / 4, rel=0.01)
@@ -156,15 +157,15 @@ def test_the_whole_sky_is_darkest_at_the_best_fit(place: str) -> None:
 def test_hammer_keeps_areas_and_comes_back() -> None:
     rng = np.random.default_rng(3)
     x, y = 2 * rng.uniform(-1, 1, 2000), rng.uniform(-1, 1, 2000)
-    ra, dec = plot._from_hammer(x, y)
+    ra, dec = whole_sky.from_hammer(x, y)
     inside = np.isfinite(ra)
     assert np.array_equal(inside, x**2 / 4 + y**2 <= 1)
-    assert plot._to_hammer(ra[inside], dec[inside]) == (
+    assert whole_sky.to_hammer(ra[inside], dec[inside]) == (
         pytest.approx(x[inside], abs=1e-9),
         pytest.approx(y[inside], abs=1e-9),
     )
     assert np.mean(dec[inside] > np.radians(30)) == pytest.approx(0.25, abs=0.04)
-    assert plot._to_hammer(3.2, 0.0)[0] < 0  # right ascension grows to the left
+    assert whole_sky.to_hammer(3.2, 0.0)[0] < 0  # right ascension grows to the left
 
 
 def test_the_legend_holds_the_numbers() -> None:
