@@ -2,18 +2,19 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skymist.model.columns import Columns
 from skymist.model.detector import Detector
 
 
 @dataclass(frozen=True, eq=False)
-class Pulses:
+class Pulses(Columns):
     """Light pulses, as equal-length arrays ordered by optical module, then by time.
 
     Attributes
@@ -37,27 +38,17 @@ class Pulses:
     width_ns: NDArray[np.float32]
     hlc: NDArray[np.bool_]
 
-    _DTYPES: ClassVar = {"dom": "<i2", "time_ns": "<f8", "charge_pe": "<f4", "width_ns": "<f4", "hlc": "?"}
-
-    def __post_init__(self) -> None:
-        for name, dtype in self._DTYPES.items():
-            object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), dtype=dtype))
-        if self.dom.shape != (len(self), 2):
-            raise ValueError(f"dom has shape {self.dom.shape}, expected ({len(self)}, 2)")
-        for item in fields(self)[1:]:
-            if getattr(self, item.name).shape != (len(self),):
-                raise ValueError(f"{item.name} has shape {getattr(self, item.name).shape}, expected ({len(self)},)")
-
-    def __len__(self) -> int:
-        return len(self.time_ns)
-
-    def __getitem__(self, index: NDArray[Any] | slice) -> Self:
-        """Return the selected pulses (a slice, mask or index array)."""
-        return type(self)(*(getattr(self, item.name)[index] for item in fields(self)))
+    LAYOUT: ClassVar = {
+        "dom": ("<i2", 2),
+        "time_ns": ("<f8",),
+        "charge_pe": ("<f4",),
+        "width_ns": ("<f4",),
+        "hlc": ("?",),
+    }
 
 
 @dataclass(frozen=True, eq=False)
-class TimeWindows:
+class TimeWindows(Columns):
     """Times in which the pulses of an optical module are not to be trusted (errata, saturation).
 
     Attributes
@@ -72,8 +63,7 @@ class TimeWindows:
     start_ns: NDArray[np.float64] = field(default_factory=lambda: np.empty(0, "<f8"))
     stop_ns: NDArray[np.float64] = field(default_factory=lambda: np.empty(0, "<f8"))
 
-    def __len__(self) -> int:
-        return len(self.start_ns)
+    LAYOUT: ClassVar = {"dom": ("<i2", 2), "start_ns": ("<f8",), "stop_ns": ("<f8",)}
 
 
 @dataclass(frozen=True)
@@ -168,9 +158,7 @@ class Event:
     def digest(self) -> str:
         """SHA-256 of everything that can change a reconstruction: two equal digests give equal maps."""
         sha = hashlib.sha256(f"{self.run} {self.event} {self.utc} {self.detector.digest}".encode())
-        for item in fields(self.pulses):
-            sha.update(getattr(self.pulses, item.name).tobytes())
+        sha.update(self.pulses.tobytes())
         for name in sorted(self.exclusions):
-            windows = self.exclusions[name]
-            sha.update(name.encode() + windows.dom.tobytes() + windows.start_ns.tobytes() + windows.stop_ns.tobytes())
+            sha.update(name.encode() + self.exclusions[name].tobytes())
         return sha.hexdigest()

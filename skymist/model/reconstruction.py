@@ -1,13 +1,13 @@
 """Reconstruction: the plug-in point, an event and directions in, a likelihood per direction out."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skymist.model.columns import Columns
 from skymist.model.event import Event
 
 
@@ -20,7 +20,7 @@ class Status(IntEnum):
 
 
 @dataclass(frozen=True, eq=False)
-class Directions:
+class Directions(Columns):
     """Hypotheses for where the particle comes from.
 
     Attributes
@@ -35,15 +35,11 @@ class Directions:
     dec: NDArray[np.float64]
     origin: NDArray[np.float64]
 
-    def __len__(self) -> int:
-        return len(self.ra)
-
-    def __getitem__(self, index: NDArray[Any] | slice) -> Self:
-        return type(self)(self.ra[index], self.dec[index], self.origin[index])
+    LAYOUT: ClassVar = {"ra": ("<f8",), "dec": ("<f8",), "origin": ("<f8", 3)}
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
+class Fit(Columns):
     """The best fit at each direction, in the precision in which maps keep it.
 
     A scan that is resumed starts finer cells from stored rows; one precision everywhere makes it
@@ -69,22 +65,13 @@ class Fit:
     vertex: NDArray[np.float32]
     status: NDArray[np.uint8]
 
-    _DTYPES: ClassVar = {"nllh": "<f8", "energy_gev": "<f4", "time_ns": "<f8", "vertex": "<f4", "status": "u1"}
-
-    def __post_init__(self) -> None:
-        for name, dtype in self._DTYPES.items():
-            object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name), dtype=dtype))
-
-    def __len__(self) -> int:
-        return len(self.nllh)
-
-    def __getitem__(self, index: NDArray[Any] | slice) -> Self:
-        return type(self)(*(getattr(self, item.name)[index] for item in fields(self)))
-
-    @classmethod
-    def concatenate(cls, parts: Sequence[Self]) -> Self:
-        """Return the rows of all parts, one after the other."""
-        return cls(*(np.concatenate([getattr(part, item.name) for part in parts]) for item in fields(cls)))
+    LAYOUT: ClassVar = {
+        "nllh": ("<f8",),
+        "energy_gev": ("<f4",),
+        "time_ns": ("<f8",),
+        "vertex": ("<f4", 3),
+        "status": ("u1",),
+    }
 
     @classmethod
     def failed(cls, n: int) -> Self:

@@ -2,10 +2,9 @@
 
 import time
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skymist.errors import RequestError
 from skymist.model.event import Event
@@ -49,16 +48,11 @@ class Bowl:
         ra, dec, width = np.radians([self.ra_deg, self.dec_deg, self.width_deg])
         away = separation(directions.ra, directions.dec, ra, dec)
         failed = directions.dec > np.radians(self.fail_declination_deg)
-        fit = Fit(
-            away**2 / (2 * width**2),
-            (1e5 * (1 + directions.origin[:, 2] ** 2)).astype("<f4"),
-            1e4 + 100 * away,
-            (100 * directions.origin).astype("<f4"),
-            np.full(len(away), Status.OK, "u1"),
+        known = np.where(failed, np.nan, 1.0)
+        return Fit(
+            known * away**2 / (2 * width**2),
+            known * 1e5 * (1 + directions.origin[:, 2] ** 2),
+            known * (1e4 + 100 * away),
+            known[:, None] * 100 * directions.origin,
+            np.where(failed, Status.FAILED, Status.OK),
         )
-        columns = zip(_columns(fit), _columns(Fit.failed(len(away))), strict=True)
-        return Fit(*(np.where(failed.reshape(-1, *[1] * (ours.ndim - 1)), none, ours) for ours, none in columns))
-
-
-def _columns(fit: Fit) -> tuple[NDArray[Any], ...]:
-    return fit.nllh, fit.energy_gev, fit.time_ns, fit.vertex, fit.status
