@@ -51,8 +51,8 @@ class Bowl:
         known = np.where(failed, np.nan, 1.0)
         return Fit(
             known * away**2 / (2 * width**2),
-            known * 1e5 * (1 + directions.origin[:, 2] ** 2),
+            (known * 1e5 * (1 + directions.origin[:, 2] ** 2)).astype("<f4"),
             known * (1e4 + 100 * away),
-            known[:, None] * 100 * directions.origin,
+            (known[:, None] * 100 * directions.origin).astype("<f4"),
             np.where(failed, Status.FAILED, Status.OK),
         )

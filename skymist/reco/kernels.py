@@ -2,6 +2,9 @@
 
 Coordinates: a and b (m) move the track in the plane normal to it, t (ns) is the time at which it
 crosses that plane, which holds the charge centroid.
+
+The constants of `light` and `arrival` are compiled in, but Numba's cache watches this file only: after
+changing them, change this file too. The test against `reference` tells if that was forgotten.
 """
 
 from collections.abc import Callable

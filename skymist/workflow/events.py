@@ -47,19 +47,26 @@ def demo_path() -> Path:
     return Path(str(files("skymist.simulate") / "demo.csv"))
 
 
+def identify(event: Event) -> dict[str, Any]:
+    """Return which event this is, and which of its pulses are meant, as JSON-like values."""
+    return {
+        "run": event.run,
+        "event": event.event,
+        "utc": event.utc,
+        "mjd": event.mjd,
+        "kind": event.kind,
+        "simulated": event.simulated,
+        "pulse_set": event.pulse_set,
+    }
+
+
 def describe_event(event: Event) -> dict[str, Any]:
     """Return what an event holds, as JSON-like values; angles in degrees, None where unknown."""
     pulses = event.pulses
     document: dict[str, Any] = plain(
         {
-            "run": event.run,
-            "event": event.event,
-            "utc": event.utc,
-            "mjd": event.mjd,
-            "kind": event.kind,
-            "simulated": event.simulated,
+            **identify(event),
             "detector": event.detector.name,
-            "pulse_set": event.pulse_set,
             "pulse_sets": event.pulse_sets,
             "pulses": {
                 "dom": pulses.dom,

@@ -18,7 +18,7 @@ from skymist.model.reconstruction import Reconstruction
 from skymist.model.request import DEFAULT_LEVELS, Cone, Level, ScanRequest
 from skymist.scan.run import Progress, run
 from skymist.store.zarr import SkyMapStore, read_skymap
-from skymist.workflow.events import describe_particle
+from skymist.workflow.events import describe_particle, identify
 
 
 class Stopwatch:
@@ -124,19 +124,11 @@ def scan_event(
 
 def _attributes(event: Event, reconstruction: Reconstruction, request: ScanRequest) -> dict[str, Any]:
     site = event.detector
+    truth = {} if event.truth is None else {"truth": describe_particle(event, event.truth)}
     return {
         "scan_id": request.id,
         "request": request.to_dict(),
-        "event": {
-            "run": event.run,
-            "event": event.event,
-            "utc": event.utc,
-            "mjd": event.mjd,
-            "kind": event.kind,
-            "simulated": event.simulated,
-            "pulse_set": event.pulse_set,
-            **({"truth": describe_particle(event, event.truth)} if event.truth is not None else {}),
-        },
+        "event": {**identify(event), **truth},
         "detector": {
             "name": site.name,
             "latitude_deg": site.latitude_deg,
