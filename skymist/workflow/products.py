@@ -18,6 +18,7 @@ from skymist.store import fits
 from skymist.store.files import write_bytes
 
 CONTAINMENTS = (0.5, 0.9)
+STAGES = ("read", "setup", "compute", "write")
 
 
 def summary(
@@ -32,7 +33,7 @@ def summary(
     calibration : str
         Of the regions.
     seconds : mapping
-        By stage; the total is added.
+        By stage, 0 for those of `STAGES` that are missing; the total is added.
     outputs : mapping
         Files by kind.
 
@@ -66,7 +67,7 @@ def summary(
         "complete": bool(data.attrs["complete"]),
         "simulated": bool(data.attrs["event"]["simulated"]),
         "truth": data.attrs["event"].get("truth"),
-        "seconds": {**seconds, "total": sum(seconds.values())},
+        "seconds": {**dict.fromkeys(STAGES, 0.0), **seconds, "total": sum(seconds.values())},
         "outputs": {kind: None if path is None else str(path) for kind, path in outputs.items()},
     }
     return dict(plain(document))
