@@ -203,7 +203,7 @@ CALIBRATIONS: Mapping[str, Calibration] = {
     entry.name: entry
     for entry in (
         Calibration("wilks", _wilks),
-        # IceCube found these by re-simulating IceCube-160427A and uses them for others: PoS(ICRC2021)1045.
+        # IceCube found these by re-simulating one event under varied ice, and uses them for its other alerts.
         Calibration.of_table("icecube-2016", {0.5: 22.2, 0.9: 64.2}),
         Calibration("probability", _highest_density),
     )
