@@ -2,14 +2,16 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import zstandard
 
 from skymist.errors import UnknownNameError
-from skymist.readers import read_event
-from skymist.readers.message import parse_message, physics_frame, split_message
+from skymist.readers import read_event, read_events
+from skymist.readers.message import parse_message, physics_frame, split_message, unwrap
 from skymist.readers.pulses import PulseSets
 
 FILES = {
@@ -102,3 +104,17 @@ def test_pulse_sets_are_chosen_by_name(shared: Path) -> None:
     np.testing.assert_array_equal(event.pulses.time_ns, full[:, 3])
     with pytest.raises(UnknownNameError, match=r"pulse set .*'Nothing'.*InIceDSTPulses"):
         read_event(path, "Nothing")
+
+
+@real_event
+@pytest.mark.parametrize(
+    ("name", "pack"), [("a.i3", bytes), ("a.i3.gz", gzip.compress), ("a.i3.zst", zstandard.compress)]
+)
+def test_the_same_frames_as_a_file_are_the_same_event(
+    shared: Path, tmp_path: Path, event_id: str, name: str, pack: Callable[[bytes], bytes]
+) -> None:
+    _, frames = split_message(parse_message(source(shared, event_id).read_bytes()))
+    assert [tag for tag, _ in frames] == ["G", "C", "D", "Q", "P"]
+    (tmp_path / name).write_bytes(pack(b"".join(unwrap(tag, text) for tag, text in frames)))
+    (event,) = read_events(tmp_path / name)
+    assert event.digest == read_event(source(shared, event_id)).digest
