@@ -140,12 +140,9 @@ def _scan(
             event, reconstruction, steps, circle, seed,
             out=out, cluster_name=cluster, workers=workers, on_progress=show, watch=watch,
         )  # fmt: skip
-    store = Path(skymap.encoding["source"])
-    files = {
-        kind: products.export(skymap, kind, products.export_path(store, kind), calibration) for kind in ("fits", "png")
-    }
+    files = {kind: products.export(skymap, kind, None, calibration) for kind in ("fits", "png")}
     watch.lap("write")
-    document = products.summary(skymap, calibration, watch.seconds, {"zarr": store, **files})
+    document = products.summary(skymap, calibration, watch.seconds, {"zarr": Path(skymap.encoding["source"]), **files})
     if as_json:
         text.print_json(document)
     else:
@@ -257,8 +254,7 @@ def map_export(path: Path, kind: str, calibration: str, to: Path | None) -> None
     from skymist.store.zarr import read_skymap
     from skymist.workflow import products
 
-    target = to or products.export_path(path, kind)
-    click.echo(products.export(read_skymap(path), kind, target, calibration))
+    click.echo(products.export(read_skymap(path), kind, to, calibration))
 
 
 def _key_values(options: tuple[str, ...]) -> dict[str, str]:

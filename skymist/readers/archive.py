@@ -13,8 +13,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from skymist.errors import ReadError
 
-U8, U16, U32, U64 = Struct("<B"), Struct("<H"), Struct("<I"), Struct("<Q")
-I32, I64, F64 = Struct("<i"), Struct("<q"), Struct("<d")
+U8, U32, U64 = Struct("<B"), Struct("<I"), Struct("<Q")
+I32, I64 = Struct("<i"), Struct("<q")
 _POINTER = Struct("<BBh")
 _ESCAPE = 0xFFFFFFFF
 _SIZE_LIMIT = 16 << 20

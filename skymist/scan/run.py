@@ -80,11 +80,6 @@ class Progress:
     total: int
     rate: float
 
-    @property
-    def eta_s(self) -> float:
-        """Expected seconds to the end."""
-        return (self.total - self.done) / self.rate if self.rate else float("inf")
-
 
 def run(
     request: ScanRequest, event: Event, reconstruction: Reconstruction, client: Client, rows: Rows

@@ -84,7 +84,9 @@ def plain(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def export(data: xr.Dataset, kind: str, path: Path, calibration: str = region.DEFAULT_CALIBRATION) -> Path:
+def export(
+    data: xr.Dataset, kind: str, path: Path | None = None, calibration: str = region.DEFAULT_CALIBRATION
+) -> Path:
     """Write one file of a sky map.
 
     Parameters
@@ -92,7 +94,8 @@ def export(data: xr.Dataset, kind: str, path: Path, calibration: str = region.DE
     data : xarray.Dataset
     kind : str
         One of `EXPORTS`.
-    path : Path
+    path : Path, optional
+        Beside the store that the map was read from, under the usual ending, if not given.
     calibration : str
         Of the regions named in it.
 
@@ -105,25 +108,17 @@ def export(data: xr.Dataset, kind: str, path: Path, calibration: str = region.DE
     ------
     UnknownNameError
         If `kind` is not known.
+    StoreError
+        If the file cannot be written.
     """
     if kind not in EXPORTS:
         raise UnknownNameError("export format", kind, EXPORTS)
-    write, _ = EXPORTS[kind]
+    write, ending = EXPORTS[kind]
+    if path is None:
+        store = Path(data.encoding["source"])
+        path = store.with_name(store.name.removesuffix(".zarr") + ending)
     write(data, path, calibration)
     return path
-
-
-def export_path(store: Path, kind: str) -> Path:
-    """Return the usual file name of an export, beside the store it comes from.
-
-    Raises
-    ------
-    UnknownNameError
-        If `kind` is not known.
-    """
-    if kind not in EXPORTS:
-        raise UnknownNameError("export format", kind, EXPORTS)
-    return store.with_name(store.name.removesuffix(".zarr") + EXPORTS[kind][1])
 
 
 def _fits(data: xr.Dataset, path: Path, calibration: str) -> None:

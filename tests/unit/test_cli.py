@@ -77,6 +77,13 @@ def test_map_export(shell: Shell, kind: str) -> None:
     assert (status, answer.strip()) == (0, "somewhere/else")
 
 
+def test_an_unknown_export_format_lists_the_known(shell: Shell) -> None:
+    store = shell.json("scan", "demo", *QUICK)["outputs"]["zarr"]
+    status, _, notes = shell("map", "export", store, "--format", "gif")
+    assert status == 2
+    assert "no export format is called 'gif'; there are: csv, fits, fits-flat, json, pdf, png, svg" in notes
+
+
 def test_text_for_people(shell: Shell) -> None:
     status, answer, _ = shell("scan", "demo", *QUICK)
     assert status == 0
@@ -126,7 +133,7 @@ def test_simulate_makes_events_that_can_be_read(shell: Shell) -> None:
         (("scan", "demo", "--seed", "-1"), "--seed"),
         (("scan",), "EVENT"),
         (("map", "show", "nowhere.zarr"), "nowhere.zarr"),
-        (("map", "export", "nowhere.zarr", "--format", "gif"), "export format"),
+        (("map", "export", "nowhere.zarr", "--format", "png"), "nowhere.zarr"),
         (("events", "fetch", "nobody"), "nobody"),
         (("paint",), "paint"),
     ],
