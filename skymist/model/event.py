@@ -80,6 +80,8 @@ class Particle:
         When it is there, on the event's own clock.
     energy_gev : float
         NaN where unknown.
+    topology : str
+        One of `TOPOLOGIES`, empty where unknown.
     """
 
     zenith: float
@@ -89,6 +91,29 @@ class Particle:
     z: float
     time_ns: float
     energy_gev: float = float("nan")
+    topology: str = ""
+
+
+TOPOLOGIES = "through-going", "starting", "cascade"
+"""What an event looks like: a muon from outside, one that is made inside, or no muon that could be seen."""
+
+
+@dataclass(frozen=True, eq=False)
+class Losses(Columns):
+    """Where energy was deposited that gave light, in the order of time.
+
+    Attributes
+    ----------
+    position : (n, 3) float64
+        Metres.
+    energy_gev : (n,) float64
+        That an electromagnetic shower of the same light would have.
+    """
+
+    position: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 3)))
+    energy_gev: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+
+    LAYOUT: ClassVar = {"position": ("<f8", 3), "energy_gev": ("<f8",)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +144,8 @@ class Event:
         The alert block of a realtime message as it came; empty if there is none.
     truth : Particle, optional
         What was simulated.
+    losses : Losses
+        What was simulated; empty if unknown.
     """
 
     run: int
@@ -133,6 +160,7 @@ class Event:
     exclusions: Mapping[str, TimeWindows] = field(default_factory=dict)
     alert: Mapping[str, Any] = field(default_factory=dict)
     truth: Particle | None = None
+    losses: Losses = field(default_factory=Losses)
 
     @property
     def name(self) -> str:
