@@ -43,7 +43,7 @@ INSTALL = $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/pytho
 	@$(BIN)/python -m compileall -q skymist
 	@touch $@
 
-.venv/dev: .venv/uv pyproject.toml
-	@$(INSTALL) '.[dev]'
+.venv/dev: .venv/uv pyproject.toml tests/plugin/pyproject.toml
+	@$(INSTALL) '.[dev]' --editable tests/plugin
 	@$(BIN)/python -m compileall -q skymist
 	@touch $@ .venv/core

@@ -8,6 +8,7 @@ import numpy as np
 
 from skymist.detector.geometry import icecube_86
 from skymist.model.event import Event, Particle, Pulses, TimeWindows
+from skymist.readers.simulated_set import read_simulated
 
 
 def from_decoded(path: Path, pulse_set: str | None = None) -> Event:
@@ -34,17 +35,7 @@ def from_decoded(path: Path, pulse_set: str | None = None) -> Event:
 
 def from_simulated(path: Path, index: int) -> Event:
     """Return an event of our own photon-by-photon simulation."""
-    with np.load(path) as data:
-        rows = slice(*data["offsets"][index : index + 2])
-        dom = np.column_stack([data["string"][rows], data["om"][rows]])
-        time, charge, hlc = (data[key][rows] for key in ("time_ns", "charge_pe", "hlc"))
-        truth = data["truth"][index]
-    order = np.lexsort((time, dom[:, 1], dom[:, 0]))
-    pulses = Pulses(dom[order], time[order], charge[order], np.full(len(order), 8.0), hlc[order])
-    place = (truth[key] for key in ("zenith", "azimuth", "x", "y", "z", "time_ns", "energy_GeV"))
-    when = np.datetime64("2020-01-01T00:00:00", "ns")
-    particle = Particle(*(float(value) for value in place))
-    return Event(0, index, when, "simulation", icecube_86(), pulses, truth=particle)
+    return read_simulated(path, index)
 
 
 def _windows(source: dict[str, Any], key: str) -> TimeWindows:

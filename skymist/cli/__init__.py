@@ -12,6 +12,9 @@ from typing import Any
 import click
 
 from skymist.cli import text
+from skymist.cli.calibrate import calibrate
+from skymist.cli.evaluate import evaluate
+from skymist.cli.simulate import simulate
 from skymist.errors import RequestError, ScanError, SkymistError
 
 # Heavy parts are imported by the commands that need them: --help and usage errors come at once.
@@ -69,10 +72,14 @@ _calibration_option = click.option(
 def _scan_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in reversed((
         click.option("--reco", default="track-mpe", show_default=True, metavar="NAME", help="Reconstruction."),
-        click.option("--option", "options", multiple=True, metavar="K=V", help="Option of the reconstruction; repeat."),
-        click.option("--levels", default="8:0,64:12,512:24", show_default=True, metavar="SPEC",
+        click.option("--option", "options", multiple=True, metavar="K=V",
+                     help="Option of the reconstruction, or NSIDE:K=V of one level only; repeat."),
+        click.option("--levels", metavar="SPEC", show_default="the reconstruction's own, else 8:0,64:12,512:24",
                      help="NSIDE:CELLS,... from coarse to fine; each level splits that many cells of the one before."),
-        click.option("--cone", metavar="RA,DEC,RADIUS", help="Scan only this circle (degrees, ICRS)."),
+        click.option("--cone", metavar="CIRCLE",
+                     help="Scan only RA,DEC,RADIUS (degrees, ICRS), or SEED,RADIUS around an earlier reconstruction."),
+        click.option("--seeds", type=click.IntRange(1, 9), default=1, show_default=True, metavar="N",
+                     help="Fits of the level before from which each cell starts; the best result counts."),
         click.option("--cluster", default="local", show_default=True, metavar="NAME",
                      help="Where to compute: local (threads) or local-processes."),
         click.option("--workers", type=click.IntRange(min=1), metavar="N", help="As many as cores by default."),
@@ -111,8 +118,9 @@ def _scan(
     *,
     reco: str,
     options: tuple[str, ...],
-    levels: str,
+    levels: str | None,
     cone: str | None,
+    seeds: int,
     cluster: str,
     workers: int | None,
     pulses: str | None,
@@ -129,15 +137,17 @@ def _scan(
 
     watch = workflow.Stopwatch()
     find_calibration(calibration)
-    steps, circle = parse_levels(levels), None if cone is None else Cone.parse(cone)
-    reconstruction = workflow.load_reconstruction(reco, _key_values(options), seed)
+    steps = None if levels is None else parse_levels(levels)
+    everywhere, at_level = _by_level(options)
+    reconstruction = workflow.load_reconstruction(reco, everywhere, seed)
     event = events.load_event(source, pulses, mirror)
+    circle = None if cone is None else Cone.parse(cone, event)
     watch.lap("read")
     if not getattr(reconstruction, "compiled", True):
         text.note(f"compiling {reconstruction.name} for this machine: once, about 10 seconds")
     with text.progress() as show:
         skymap = workflow.scan_event(
-            event, reconstruction, steps, circle, seed,
+            event, reconstruction, steps, circle, seed, seeds=seeds, level_options=at_level,
             out=out, cluster_name=cluster, workers=workers, on_progress=show, watch=watch,
         )  # fmt: skip
     files = {kind: products.export(skymap, kind, None, calibration) for kind in ("fits", "png")}
@@ -189,31 +199,6 @@ def events_fetch(name: str, mirror: Path | None) -> None:
     click.echo(fetch(name, mirror))
 
 
-@skymist.command()
-@click.option("--zenith", type=click.FloatRange(0, 180), help="Degrees; random by default.")
-@click.option("--azimuth", type=click.FloatRange(0, 360), help="Degrees; random by default.")
-@click.option(
-    "--energy",
-    type=click.FloatRange(min=1e3, max=1e8),
-    default=1e5,
-    show_default=True,
-    help="Of the muon as it enters the detector, GeV.",
-)
-@click.option("-n", "--number", type=click.IntRange(min=1), default=1, show_default=True, help="How many events.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all random numbers.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("simulated.csv"), show_default=True,
-              help="Event table, .csv or .parquet; several events are numbered.")  # fmt: skip
-def simulate(zenith: float | None, azimuth: float | None, energy: float, number: int, seed: int, out: Path) -> None:
-    """Simulate muon tracks in IceCube, with the light model that the reconstruction uses."""
-    from math import radians
-
-    from skymist.workflow.events import simulate_tracks
-
-    angles = (None if angle is None else radians(angle) for angle in (zenith, azimuth))
-    for path in simulate_tracks(out, energy, number, seed, *angles):
-        click.echo(path)
-
-
 @skymist.group("map")
 def sky_map() -> None:
     """Look at sky maps and export them."""
@@ -262,3 +247,20 @@ def _key_values(options: tuple[str, ...]) -> dict[str, str]:
         if "=" not in option:
             raise RequestError(f"--option {option!r} is not KEY=VALUE")
     return {key: value for key, _, value in (option.partition("=") for option in options)}
+
+
+def _by_level(options: tuple[str, ...]) -> tuple[dict[str, str], dict[int, dict[str, str]]]:
+    """Return the options of all levels, and those of single levels by nside."""
+    everywhere: dict[str, str] = {}
+    at_level: dict[int, dict[str, str]] = {}
+    for place, value in _key_values(options).items():
+        nside, colon, key = place.rpartition(":")
+        if colon and not nside.isdecimal():
+            raise RequestError(f"--option {place}={value!r} is not KEY=VALUE or NSIDE:KEY=VALUE")
+        (at_level.setdefault(int(nside), {}) if colon else everywhere)[key] = value
+    return everywhere, at_level
+
+
+skymist.add_command(calibrate)
+skymist.add_command(evaluate)
+skymist.add_command(simulate)

@@ -50,6 +50,15 @@ def progress() -> "Iterator[Callable[[Step], None]]":
         yield show
 
 
+@contextmanager
+def count(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar with the expected end; yields what takes how many are done, and of how many."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(compact=True))
+    with Progress(*columns, console=_notes, transient=True, disable=not _notes.is_terminal) as bar:
+        task = bar.add_task("starting workers", total=None)
+        yield lambda done, total: bar.update(task, description=what, completed=done, total=total)
+
+
 def print_map(document: Mapping[str, Any]) -> None:
     """Print the summary of a map; of a simulated event also how far the best fit is from the truth."""
     best, truth, reconstruction = document["best"], document["truth"], document["reconstruction"]
@@ -64,6 +73,9 @@ def print_map(document: Mapping[str, Any]) -> None:
     reaching = [f"{share} %" for share, found in document["regions"].items() if found["open"]]
     if reaching:
         _answers.print(f"{' and '.join(reaching)} may be larger: the region reaches beyond the finest cells")
+    if document["resimulated"]:
+        _answers.print()
+        print_resimulated(document["resimulated"])
     angles = f"zenith {best['zenith']:.2f}°, azimuth {best['azimuth']:.2f}°"
     _answers.print(f"ICRS; {document['calibration']} regions; {angles}")
     if truth:
@@ -73,6 +85,29 @@ def print_map(document: Mapping[str, Any]) -> None:
         _answers.print("seconds: " + ", ".join(f"{name} {value:.2f}" for name, value in document["seconds"].items()))
     for path in document["outputs"].values():
         _answers.print(escape(path))
+
+
+def print_calibration(document: Mapping[str, Any]) -> None:
+    """Print what the calibration of a map has found."""
+    _print_event_line(document["event"])
+    print_resimulated(document)
+    _answers.print("seconds: " + ", ".join(f"{name} {value:.2f}" for name, value in document["seconds"].items()))
+    _answers.print(escape(document["map"]))
+
+
+def print_resimulated(found: Mapping[str, Any]) -> None:
+    """Print the calibration that a map has of its own, beside the usual ones."""
+    table = _table("regions", *(f"{share} %: {what}" for share in found["levels"] for what in ("TS", "area")))
+    for name, levels in found["compared"].items():
+        ranges = found["levels"] if name == found["name"] else {}
+        cells = ((_ts(levels[share], ranges.get(share)), f"{levels[share]['area_deg2']:,.2f} deg²") for share in levels)
+        table.add_row(name, *(cell for pair in cells for cell in pair))
+    _answers.print(table)
+    scale = f"TS {_number(found['scale'])} ± {_number(found['scale_error'])} times as large as Wilks'"
+    error = f"median error {_number(found['median_error_deg'])}°"
+    _answers.print(f"{found['name']}: {found['n']} pseudo-experiments (seed {found['seed']}), {scale}, {error}")
+    for remark in found["notes"]:
+        _answers.print(remark)
 
 
 def print_event(document: Mapping[str, Any]) -> None:
@@ -110,6 +145,15 @@ def _regions(document: Mapping[str, Any]) -> Table:
         dec = f"+{found['dec_plus']:.2f}° -{found['dec_minus']:.2f}°"
         table.add_row(f"{share} % region", ra, dec, f"{found['area_deg2']:.2f} deg²")
     return table
+
+
+def _ts(level: Mapping[str, Any], limits: Mapping[str, Any] | None) -> str:
+    span = f" ({_number(limits['low'])} to {_number(limits['high'])})" if limits else ""
+    return _number(level["ts"]) + span
+
+
+def _number(value: float | None) -> str:
+    return "∞" if value is None else f"{value:.2f}"
 
 
 def _table(*headers: str) -> Table:

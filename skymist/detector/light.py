@@ -1,9 +1,12 @@
 """Cherenkov light in ice: when it arrives and how much of it.
 
-The time distribution is the gamma density of Pandel with a shape and a rate that follow the ice between the
-track and the module; the coefficients were fitted to first hits simulated photon by photon through the layered ice.
+Arrival times have the gamma density of Pandel with a shape and a rate that follow the ice between source and module.
+There are two sources: a track, whose first hits the coefficients below were fitted to, and a shower, whose charge and
+times are in a table. All were fitted to light simulated photon by photon through the layered ice.
 """
 
+from functools import cache
+from importlib.resources import files
 from math import sqrt
 
 import numpy as np
@@ -30,12 +33,20 @@ JITTER = 0.03
 YIELD_RANGE = 0.37
 YIELD_POWER = 2.0
 
-# Light of a shower; see `cascade_charge` and `cascade_delay`. Provisional: being refitted.
-CASCADE_CHARGE = (
-    -15.054, -2.469, 4.731, 16.105, -18.522, 3.225, 15.414, 6.155, 0.761, 1.251, -0.623, 0.118, 0.182, -0.278,
-    -0.227, 0.0884, -0.00138, -0.0501, 0.0397, -0.0876, -0.362, 0.890, -0.549, 0.994, 0.275, -0.00222, 0.0538,
+
+SHOWER_FEATURES = (
+    "one", "ln_distance", "scattered", "absorbed", "diffused", "near", "middle", "ln_diffused", "p1", "p1_near",
+    "p1_middle", "p2", "p2_near", "p2_middle", "p3_near", "p3_middle", "p4_near", "ring_near", "ring_middle", "up",
+    "up_near", "up_middle", "up2", "up2_near", "up3_near", "p1_up", "p1_up_middle",
 )  # fmt: skip
-CASCADE_SHIFT = 16.0
+"""Names of `shower_features`: diffused is the distance in units of half the geometric mean of scattering and absorption
+length, near and middle fade within 3 and 10 of it, p are Legendre polynomials of the emission angle, ring is 1 at the
+Cherenkov angle, up is the vertical component of the photon's direction."""
+
+RING = 0.17  # width of the Cherenkov ring of a shower in the cosine of the emission angle
+SHOWER_RISE = 5.0  # ns, softens the arrival of unscattered light
+LEAST_SHAPE = 0.3  # or light would come long before it can: the rise goes with SHOWER_RISE / shape
+MEAN_CHARGE = 0.8625  # PE that one photo-electron is measured as, on average
 
 
 def pandel(path: Floats, scattering: Floats, absorption: Floats, cos_eta: Floats) -> tuple[Floats, Floats]:
@@ -99,8 +110,15 @@ def brightness(n_hit: int, charge: float) -> float:
     return 3.5 + 0.29 * float(np.log(charge / n_hit)) + 1.19 * float(np.log(n_hit))
 
 
-def cascade_charge(distance: Floats, scattering: Floats, absorption: Floats, cos_psi: Floats, cos_eta: Floats) -> Floats:
-    """Return the photo-electrons that each GeV of a shower gives a module of efficiency 1.
+def shower_maximum(energy_gev: float) -> float:
+    """Return how far (m) beyond its start an electromagnetic shower gives most light (0.619 m per unit of depth)."""
+    return 0.619 * (2.018 + 0.632 * float(np.log(energy_gev)))
+
+
+def shower_features(
+    distance: Floats, scattering: Floats, absorption: Floats, cos_psi: Floats, cos_eta: Floats
+) -> tuple[Floats, ...]:
+    """Return what the light of a shower depends on: 27 features, named by `SHOWER_FEATURES`.
 
     Parameters
     ----------
@@ -113,32 +131,65 @@ def cascade_charge(distance: Floats, scattering: Floats, absorption: Floats, cos
     cos_eta : array
         Vertical component of the photon's direction.
     """
-    tau, absorbed = distance * scattering, distance * absorption
-    q, q2 = np.exp(-tau / 3), np.exp(-tau / 10)
-    p1, p2, p3 = cos_psi, (3 * cos_psi**2 - 1) / 2, (5 * cos_psi**3 - 3 * cos_psi) / 2
-    p4 = (35 * cos_psi**4 - 30 * cos_psi**2 + 3) / 8
-    bump = np.exp(-(((np.arccos(np.clip(cos_psi, -1, 1)) - 0.72) / 0.25) ** 2))
-    cz = cos_eta
-    terms = (
-        1.0, np.log(distance + 1), tau, absorbed, distance * np.sqrt(absorption * scattering), q, q2, np.log1p(tau),
-        p1, p1 * q, p1 * q2, p2, p2 * q, p2 * q2, p3 * q, p3 * q2, p4 * q, bump * q, bump * q2,
-        cz, cz * q, cz * q2, cz**2, cz**2 * q, cz**3 * q, p1 * cz, p1 * cz * q2,
+    depth = 2 * distance * np.sqrt(absorption * scattering)
+    near, middle = np.exp(-depth / 3), np.exp(-depth / 10)
+    p1, p2, p3 = cos_psi, (3 * cos_psi * cos_psi - 1) / 2, (5 * cos_psi * cos_psi - 3) * cos_psi / 2
+    p4 = ((35 * cos_psi * cos_psi - 30) * cos_psi * cos_psi + 3) / 8
+    off = (cos_psi - COS_CHERENKOV) / RING
+    ring, up = np.exp(-off * off), cos_eta
+    return (
+        1.0 + 0.0 * distance, np.log(distance + 1), distance * scattering, distance * absorption, depth, near, middle,
+        np.log(1 + depth), p1, p1 * near, p1 * middle, p2,
+        p2 * near, p2 * middle, p3 * near, p3 * middle, p4 * near, ring * near, ring * middle, up, up * near,
+        up * middle, up * up, up * up * near, up * up * up * near, p1 * up, p1 * up * middle,
     )  # fmt: skip
-    return np.asarray(np.exp(sum(c * term for c, term in zip(CASCADE_CHARGE, terms, strict=True))))
+
+
+def shower_base(distance: Floats, scattering: Floats, absorption: Floats) -> tuple[Floats, Floats]:
+    """Return shape and rate (1/ns) of arrival times in the rough, which `shower` corrects."""
+    rate = RATE[0] + RATE[1] * absorption + RATE[2] * scattering
+    return 0.4 + 0.45 * distance * scattering, rate
+
+
+def cascade_charge(distance: Floats, scattering: Floats, absorption: Floats, cos_psi: Floats, cos_eta: Floats) -> Floats:
+    """Return the photo-electrons that each GeV of a shower gives a module of efficiency 1; see `shower_features`."""
+    features = shower_features(distance, scattering, absorption, cos_psi, cos_eta)
+    table = shower_table()[0]
+    return np.asarray(np.exp(sum(c * feature for c, feature in zip(table[:, 0], features, strict=True))))
 
 
 def cascade_delay(
     distance: Floats, scattering: Floats, absorption: Floats, cos_psi: Floats, cos_eta: Floats
 ) -> tuple[Floats, Floats]:
-    """Return shape and rate (1/ns) of the gamma density of a shower's light.
+    """Return shape and rate (1/ns) of the gamma density of a shower's light; see `shower_features`.
 
-    Times count from ``distance * N_GROUP / C + CASCADE_SHIFT`` ns after the shower's light maximum. Parameters
-    as for `cascade_charge`.
+    What it distributes is the clock of `shower_arrival`.
     """
-    tau = distance * scattering
-    away, back = (1 - cos_eta) / 2, (1 - cos_psi) / 2
-    shape = 0.3 + 0.4 * tau + 0.3 * away**2 + 0.5 * back**2
-    rate = (RATE[0] + RATE[1] * absorption + RATE[2] * scattering) * np.exp(
-        0.037 * cos_psi + 0.085 * cos_eta - 0.157 * np.log1p(tau)
-    )
-    return shape, rate
+    features = shower_features(distance, scattering, absorption, cos_psi, cos_eta)
+    table = shower_table()[0]
+    ln_shape, ln_rate = (sum(c * f for c, f in zip(table[:, k], features, strict=True)) for k in (1, 2))
+    shape, rate = shower_base(distance, scattering, absorption)
+    return np.asarray(LEAST_SHAPE + shape * np.exp(ln_shape)), np.asarray(rate * np.exp(ln_rate))
+
+
+def shower_arrival(clock: Floats) -> Floats:
+    """Return when light arrives (ns after unscattered light from the maximum) whose clock is drawn from the density.
+
+    The clock starts softly, within `SHOWER_RISE`, as a shower is metres long: clock = rise ln(1 + exp(late / rise)).
+    """
+    late = clock / SHOWER_RISE
+    return np.asarray(SHOWER_RISE * (late + np.log(-np.expm1(-np.maximum(late, 1e-12)))) + shower_table()[1])
+
+
+@cache
+def shower_table() -> tuple[Floats, float]:
+    """Return coefficients of `shower_features` for charge, shape and rate, shape (27, 3), and the shift in ns.
+
+    Fitted by ``tools/fit_light.py`` to cascades simulated photon by photon through the layered, tilted ice.
+    """
+    text = (files("skymist.detector") / "tables" / "shower_light.csv").read_text()
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    rows = [line.split(",") for line in lines[1:]]
+    assert tuple(row[0] for row in rows) == SHOWER_FEATURES
+    shift = next(line for line in text.splitlines() if line.startswith("# shift_ns"))
+    return np.array([[float(value) for value in row[1:]] for row in rows]), float(shift.partition("=")[2])

@@ -91,8 +91,13 @@ class Reconstruction(Protocol):
 
     It is registered under its `name` in the entry-point group ``skymist.reconstructions``,
     can be pickled, is deterministic, fits each direction independently of the others in the
-    call, and reports a direction it cannot fit as ``Status.FAILED`` instead of raising. It may have
-    a property `compiled`: False says that the first call on this machine will take a while.
+    call, and reports a direction it cannot fit as ``Status.FAILED`` instead of raising. Threads call
+    it at the same time. `skymist.testing.check_reconstruction` tests all that.
+
+    It may have
+
+    - ``levels: ClassVar[tuple[Level, ...]]``: the levels of a scan for which nobody chose any;
+    - a property ``compiled``: False says that the first call on this machine will take a while.
     """
 
     name: ClassVar[str]
@@ -107,7 +112,8 @@ class Reconstruction(Protocol):
         directions : Directions
             n hypotheses.
         start : Fit or None
-            n fits of the enclosing coarser cells, or None at the coarsest level.
+            n fits of coarser cells, those that enclose the directions or their neighbours; None at the
+            coarsest level. With several seeds a direction is asked for several times, from different starts.
 
         Returns
         -------

@@ -9,6 +9,7 @@ Positions are ICRS in radians; areas and errors, which are read by people, are i
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -52,6 +53,14 @@ class Calibration:
             return levels[containment]
 
         return cls(name, look_up)
+
+
+class LevelRange(NamedTuple):
+    """A TS level, and the interval that holds the true one in 68 % of all cases or more."""
+
+    ts: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -132,7 +141,8 @@ def region(skymap: xr.Dataset, containment: float, calibration: str | Calibratio
     Raises
     ------
     RequestError
-        If the containment is not between 0 and 1, or not one of those that were calibrated.
+        If the containment is not between 0 and 1, or not one of those that were calibrated, or the map has no
+        calibration of its own and that was asked for.
     UnknownNameError
         If no calibration has that name.
     ReadError
@@ -159,9 +169,36 @@ def find_calibration(calibration: str | Calibration) -> Calibration:
     """
     if isinstance(calibration, Calibration):
         return calibration
-    if calibration not in CALIBRATIONS:
-        raise UnknownNameError("calibration", calibration, CALIBRATIONS)
-    return CALIBRATIONS[calibration]
+    known = {**CALIBRATIONS, RESIMULATED.name: RESIMULATED}
+    if calibration not in known:
+        raise UnknownNameError("calibration", calibration, known)
+    return known[calibration]
+
+
+def level_of(ts: Floats, containment: float) -> LevelRange:
+    """Return the level that the next TS does not exceed with this probability, from n that are known.
+
+    It is the k-th smallest of n, k = containment (n + 1), rounded up: that holds whatever the distribution is. How many
+    values lie below the true quantile is binomial, which gives the interval, exactly and without an assumption as well.
+    """
+    from scipy.stats import binom  # takes a while to import
+
+    n = len(ts)
+    ordered = np.concatenate([[0.0], np.sort(ts), [np.inf]])
+    k = min(int(np.ceil(containment * (n + 1) - 1e-9)), n)
+    low, high = (int(binom.ppf(tail, n, containment)) for tail in (0.16, 0.84))
+    return LevelRange(float(ordered[k]), float(ordered[low]), float(ordered[high + 1]))
+
+
+def wilks_scale(ts: Floats, containment: float = 0.9) -> tuple[float, float]:
+    """Return by how much TS is larger than chi-squared with two degrees of freedom, and the error of that.
+
+    The maximum of the likelihood if only those up to the quantile are known and the others are larger:
+    a few that are very much so do not matter.
+    """
+    k = max(int(containment * len(ts)), 1)
+    scale = np.minimum(ts, np.sort(ts)[k - 1]).sum() / (2 * k)
+    return float(scale), float(scale / np.sqrt(k))
 
 
 def best_fit(skymap: xr.Dataset) -> BestFit:
@@ -198,6 +235,19 @@ def _highest_density(tiling: xr.Dataset, containment: float) -> float:
     last = np.searchsorted(total, containment * total[-1])
     return float(ts[best_first[last]])
 
+
+def _resimulated(tiling: xr.Dataset, containment: float) -> float:
+    """Return the level that pseudo-experiments of this very event gave, which stands in the map."""
+    found = tiling.attrs.get("calibration")
+    if found is None:
+        raise RequestError("the map has no calibration of its own: run skymist calibrate EVENT --map MAP first")
+    levels = {float(share) / 100: level["ts"] for share, level in found["levels"].items()}
+    levels = {share: np.inf if ts is None else float(ts) for share, ts in levels.items()}
+    return Calibration.of_table(RESIMULATED.name, levels).level(tiling, containment)
+
+
+RESIMULATED = Calibration("resimulated", _resimulated)
+"""That of the map itself, which most maps do not have: so it is not one of `CALIBRATIONS`, which fit any map."""
 
 CALIBRATIONS: Mapping[str, Calibration] = {
     entry.name: entry

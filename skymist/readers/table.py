@@ -22,7 +22,8 @@ The header, in CSV as leading lines ``# key = value``, in Parquet as one JSON ob
 ``kind``        optional: the stream that selected the event
 ``pulse_set``   optional: a name for the pulses
 ``truth``       optional, an object: what was simulated, with the keys
-                ``zenith, azimuth, x, y, z, time_ns, energy_gev``
+                ``zenith, azimuth, x, y, z, time_ns, energy_gev`` and optionally
+                ``topology``
 ``seeds``       optional, an object: name to the same keys
 ``exclusions``  optional, an object: reason to rows ``[string, om, start_ns, stop_ns]``
 ``alert``       optional, an object: anything
@@ -44,7 +45,7 @@ from numpy.typing import NDArray
 from skymist.detector.geometry import detector, read_geometry
 from skymist.errors import ReadError, RequestError, UnknownNameError
 from skymist.model.detector import Detector
-from skymist.model.event import Event, Particle, Pulses, TimeWindows
+from skymist.model.event import TOPOLOGIES, Event, Particle, Pulses, TimeWindows
 from skymist.readers.source import FILE_LIMIT, Format, read_all
 from skymist.readers.table_csv import read_csv, write_csv
 from skymist.readers.table_parquet import read_parquet, write_parquet
@@ -183,17 +184,21 @@ def _object(header: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 
 def _particle(item: object, name: str) -> Particle:
-    keys = [each.name for each in fields(Particle)]
+    keys = [each.name for each in fields(Particle) if each.type is float]
     try:
         values = [float("nan") if item[key] is None else float(item[key]) for key in keys]  # type: ignore[index]
+        topology = item.get("topology", "")  # type: ignore[attr-defined]
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ReadError(f"{name} is not an object with the numbers {', '.join(keys)}") from error
     _finite(np.array(values[:2]), f"direction of {name}")
-    return Particle(*values)
+    if topology not in ("", *TOPOLOGIES):
+        raise ReadError(f"{name} has the topology {topology!r}; there are: {', '.join(TOPOLOGIES)}")
+    return Particle(*values, topology)
 
 
-def _particle_out(particle: Particle) -> dict[str, float | None]:
-    return {key: value if np.isfinite(value) else None for key, value in asdict(particle).items()}
+def _particle_out(particle: Particle) -> dict[str, Any]:
+    values = {key: value for key, value in asdict(particle).items() if value != ""}
+    return {key: value if key == "topology" or np.isfinite(value) else None for key, value in values.items()}
 
 
 def _windows(rows: object, name: str) -> TimeWindows:

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from skymist.model import sky
-from skymist.model.request import Cone, Level, ScanRequest
+from skymist.model.request import Level, ScanRequest
 from skymist.model.sky import Floats, Ints
 
 
@@ -28,13 +28,13 @@ def next_cells(request: ScanRequest, uniq: Ints, nllh: Floats) -> Ints:
     -------
     (m,) int64
     """
-    wanted = _first_level(request.levels[0], request.cone)
+    wanted = _inside(sky.all_cells(request.levels[0].nside), request)
     for level, finer in zip(request.levels, (*request.levels[1:], None), strict=True):
         missing = wanted[~np.isin(wanted, uniq)]
         if missing.size or finer is None:
             return missing
         here = sky.nside_of(uniq) == level.nside
-        wanted = _split(uniq[here], nllh[here], finer, request.cone)
+        wanted = _inside(_split(uniq[here], nllh[here], finer), request)
     raise AssertionError("a request has at least one level")
 
 
@@ -48,21 +48,34 @@ def parent_rows(request: ScanRequest, cells: Ints, uniq: Ints) -> Ints | None:
     return np.asarray(order[np.searchsorted(uniq, sky.parent(cells, sides[depth - 1]), sorter=order)])
 
 
+def start_rows(request: ScanRequest, cells: Ints, uniq: Ints, nllh: Floats) -> Ints | None:
+    """Return for each cell the rows of the fits it starts from, shape (seeds, m), or None at the first level.
+
+    The first is the coarser cell that holds it. Then come the cells around that one, the lowest value
+    first; -1 where no more of them were fitted.
+    """
+    parents = parent_rows(request, cells, uniq)
+    if parents is None:
+        return None
+    around = sky.neighbours(uniq[parents])
+    order = np.argsort(uniq)
+    rows = order[np.minimum(np.searchsorted(uniq, around, sorter=order), uniq.size - 1)]
+    known = (uniq[rows] == around) & (rows != parents[:, None]) & np.isfinite(nllh[rows])
+    lowest = np.lexsort((around, np.where(known, nllh[rows], np.inf)))
+    rows = np.take_along_axis(np.where(known, rows, -1), lowest, axis=1)
+    return np.vstack([parents, rows.T[: request.seeds - 1]])
+
+
 def most_cells(request: ScanRequest) -> int:
     """Return how many cells the request evaluates; with a cone or failed cells it can be fewer."""
-    total = _first_level(request.levels[0], request.cone).size
+    total = _inside(sky.all_cells(request.levels[0].nside), request).size
     for coarse, fine in pairwise(request.levels):
         inside = min(coarse.nside**2 * 12, fine.extension) * (fine.nside // coarse.nside) ** 2
-        total += inside if request.cone is None else min(inside, _cells_in(request.cone, fine.nside))
+        total += min(inside, _cells_in_cone(request, fine.nside))
     return total
 
 
-def _first_level(level: Level, cone: Cone | None) -> Ints:
-    cells = sky.all_cells(level.nside)
-    return cells if cone is None else cells[cone.holds(cells, margin_cells=1.0)]
-
-
-def _split(uniq: Ints, nllh: Floats, level: Level, cone: Cone | None) -> Ints:
+def _split(uniq: Ints, nllh: Floats, level: Level) -> Ints:
     """Return the children of the cells with the lowest values: those that can still matter to the region.
 
     On simulated tracks this loses no event that "nearest to the minimum" keeps, and it follows a
@@ -71,11 +84,28 @@ def _split(uniq: Ints, nllh: Floats, level: Level, cone: Cone | None) -> Ints:
     finite = np.isfinite(nllh)
     uniq, nllh = uniq[finite], nllh[finite]
     chosen = uniq[np.lexsort((uniq, nllh))[: level.extension]]
-    cells = np.sort(sky.children(chosen, level.nside).ravel())
-    return cells if cone is None else cells[cone.holds(cells, margin_cells=0.5)]
+    return np.asarray(np.sort(sky.children(chosen, level.nside).ravel()))
 
 
-def _cells_in(cone: Cone, nside: int) -> int:
-    """Return the number of cells of a full cone."""
-    fraction = (1 - np.cos(np.radians(cone.radius))) / 2
-    return int(np.ceil(12 * nside**2 * fraction * 1.1)) + 8
+def _inside(cells: Ints, request: ScanRequest) -> Ints:
+    """Return the cells of one level that the cone, if there is one, asks for."""
+    if request.cone is None or not cells.size:
+        return cells
+    margin = _margin(request, int(sky.nside_of(cells[0])))
+    return np.asarray(cells[request.cone.holds(cells, margin)])
+
+
+def _margin(request: ScanRequest, nside: int) -> float:
+    """Return how far beyond the cone cells are taken, in cell widths.
+
+    Coarse cells may hold finer ones inside the cone: the farthest corner is 1.05 widths from the centre.
+    """
+    return 0.5 if nside == request.levels[-1].nside else 1.1
+
+
+def _cells_in_cone(request: ScanRequest, nside: int) -> int:
+    """Return the number of cells of a full cone and its margin, or of the whole sky."""
+    if request.cone is None:
+        return 12 * nside**2
+    reach = np.radians(request.cone.radius) + _margin(request, nside) * np.sqrt(np.pi / 3) / nside
+    return int(np.ceil(6 * nside**2 * (1 - np.cos(min(reach, np.pi))) * 1.1)) + 8

@@ -2,17 +2,18 @@
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol, Self
 
 import numpy as np
 from distributed import Client, Future, as_completed, wait
 
+from skymist import plugins
 from skymist.errors import ScanError
 from skymist.model import sky
 from skymist.model.event import Event
-from skymist.model.reconstruction import Fit, Reconstruction
+from skymist.model.reconstruction import Directions, Fit, Reconstruction, Status
 from skymist.model.request import ScanRequest
 from skymist.model.sky import Ints
 from skymist.scan import plan
@@ -109,19 +110,19 @@ def run(
     """
     cells = plan.next_cells(request, rows.uniq, rows.fit.nllh)
     before, total = len(rows.uniq), plan.most_cells(request)
-    workers = _Workers(client, event, reconstruction)
+    workers = _Workers(client, event)
     try:
         if cells.size:
-            workers.warm_up(cells[:1])
+            workers.warm_up(_Block(reconstruction, cells[:1], ()))
         start = time.monotonic()
         yield Progress(0, before, total, 0.0)
         while cells.size:
-            parents = plan.parent_rows(request, cells, rows.uniq)
-            starts = None if parents is None else rows.fit[parents]
-            for block in workers.evaluate(_Block(cells, starts)):
+            nside = int(sky.nside_of(cells[0]))
+            here = with_options(reconstruction, request.level_options.get(nside, {}))
+            for block in workers.evaluate(_Block(here, cells, _starts(request, cells, rows))):
                 rows.append(*block)
                 done, seconds = len(rows.uniq), time.monotonic() - start
-                yield Progress(int(sky.nside_of(cells[0])), done, max(total, done), (done - before) / seconds)
+                yield Progress(nside, done, max(total, done), (done - before) / seconds)
             cells = plan.next_cells(request, rows.uniq, rows.fit.nllh)
         if not np.isfinite(rows.fit.nllh).any():
             raise ScanError(f"{reconstruction.name} could not fit any of {len(rows.uniq)} directions")
@@ -129,12 +130,37 @@ def run(
         workers.cancel()
 
 
+def with_options(reconstruction: Reconstruction, options: Mapping[str, Any]) -> Reconstruction:
+    """Return the reconstruction with some options changed: values, or text as on a command line.
+
+    Raises
+    ------
+    UnknownNameError
+        If it has no such option.
+    RequestError
+        If an option has a wrong value.
+    """
+    if not options:
+        return reconstruction
+    before = asdict(reconstruction)  # type: ignore[call-overload]  # the protocol cannot say "dataclass"
+    changed: Reconstruction = plugins.configure(type(reconstruction), {**before, **options})
+    return changed
+
+
+def _starts(request: ScanRequest, cells: Ints, rows: Rows) -> tuple[Fit, ...]:
+    """Return the fits from which the cells start, those of the enclosing cells first; empty at the first level."""
+    found = plan.start_rows(request, cells, rows.uniq, rows.fit.nllh)
+    known = Fit.concatenate([rows.fit, Fit.failed(1)])  # the last row stands for "no more": -1
+    return () if found is None else tuple(known[row] for row in found)
+
+
 @dataclass(frozen=True)
 class _Block:
-    """Cells that one task evaluates, and the fits they start from."""
+    """Cells that one task evaluates, with what, and the fits from which each of them starts."""
 
+    reconstruction: Reconstruction
     cells: Ints
-    starts: Fit | None
+    starts: tuple[Fit, ...]
     tries: int = 0
 
     def split(self, size: int) -> tuple[Self, Self]:
@@ -143,18 +169,19 @@ class _Block:
 
     def smaller(self) -> tuple[Self, ...]:
         """Return the halves, to find the cell that fails; of a single cell, another try."""
-        one = type(self)(self.cells, self.starts, self.tries + 1)
-        return self.split(len(self.cells) // 2) if len(self.cells) > 1 else (one,)
+        if len(self.cells) == 1:
+            return (replace(self, tries=self.tries + 1),)
+        return self.split(len(self.cells) // 2)
 
     def _part(self, index: slice) -> Self:
-        return type(self)(self.cells[index], None if self.starts is None else self.starts[index])
+        return replace(self, cells=self.cells[index], starts=tuple(start[index] for start in self.starts), tries=0)
 
 
 class _Workers:
     """Keeps every worker thread busy with blocks, and no result longer than needed."""
 
-    def __init__(self, client: Client, event: Event, reconstruction: Reconstruction) -> None:
-        self.client, self.reconstruction = client, reconstruction
+    def __init__(self, client: Client, event: Event) -> None:
+        self.client = client
         # A task and not scattered data: that dies with its worker, a task is run again.
         self.event = client.submit(_same, event, pure=False)
         self.flying: dict[Future, _Block] = {}
@@ -162,11 +189,11 @@ class _Workers:
         self.threads, self.counted = 1, float("-inf")
         self.errors: int | None = 0  # None after the first success
 
-    def warm_up(self, cells: Ints) -> None:
+    def warm_up(self, block: _Block) -> None:
         """Let each worker load its tables and compile before the clock starts."""
         addresses = list(self.client.scheduler_info(n_workers=-1)["workers"])
         for _ in range(2):  # the second time it is warm, and its time says how large the first blocks can be
-            first = [self._submit(_Block(cells, None), workers=[address]) for address in addresses]
+            first = [self._submit(block, workers=[address]) for address in addresses]
             wait(first)
         if first and first[0].status == "finished":
             self.seconds_per_cell = first[0].result()[1]
@@ -207,7 +234,7 @@ class _Workers:
         if self.errors is not None:
             self.errors += 1
             if self.errors >= HOPELESS:
-                raise ScanError(f"{self.reconstruction.name} fails everywhere: {type(error).__name__}: {error}")
+                raise ScanError(f"{block.reconstruction.name} fails everywhere: {type(error).__name__}: {error}")
         return len(block.cells) == 1 and block.tries + 1 >= TRIES
 
     def _take(self, waiting: deque[_Block], share: int) -> _Block:
@@ -221,8 +248,7 @@ class _Workers:
         return block
 
     def _submit(self, block: _Block, **where: Any) -> Future:
-        arguments = (self.event, self.reconstruction, block.cells, block.starts)
-        return self.client.submit(_evaluate, *arguments, pure=False, **where)
+        return self.client.submit(_evaluate, self.event, block, pure=False, **where)
 
     def _thread_count(self) -> int:
         """Return the number of worker threads, asked for at most once a second."""
@@ -235,10 +261,28 @@ def _same(event: Event) -> Event:
     return event
 
 
-def _evaluate(event: Event, reconstruction: Reconstruction, cells: Ints, starts: Fit | None) -> tuple[Fit, float]:
+def _evaluate(event: Event, block: _Block) -> tuple[Fit, float]:
     """Run on a worker: fit the cells and say how long it took."""
     began = time.perf_counter()
-    fit = reconstruction(event, sky.directions(event.detector, event.time, cells), starts)
-    if len(fit) != len(cells):
-        raise ValueError(f"{reconstruction.name} returned {len(fit)} rows for {len(cells)} directions")
+    directions = sky.directions(event.detector, event.time, block.cells)
+    fit = _best(event, block, directions) if block.starts else _fit(event, block.reconstruction, directions, None)
     return fit, time.perf_counter() - began
+
+
+def _best(event: Event, block: _Block, directions: Directions) -> Fit:
+    """Return the lowest of the fits from all starts of each direction; of equal ones that of the first start."""
+    first, *others = block.starts
+    rows = [np.arange(len(first)), *(np.flatnonzero(start.status != Status.FAILED) for start in others)]
+    owner = np.concatenate(rows)
+    starts = Fit.concatenate([start[row] for start, row in zip(block.starts, rows, strict=True)])
+    fit = _fit(event, block.reconstruction, directions[owner], starts)
+    lowest = np.lexsort((np.where(np.isfinite(fit.nllh), fit.nllh, np.inf), owner))
+    _, begin = np.unique(owner[lowest], return_index=True)
+    return fit[lowest[begin]]
+
+
+def _fit(event: Event, reconstruction: Reconstruction, directions: Directions, start: Fit | None) -> Fit:
+    fit = reconstruction(event, directions, start)
+    if len(fit) != len(directions):
+        raise ValueError(f"{reconstruction.name} returned {len(fit)} rows for {len(directions)} directions")
+    return fit

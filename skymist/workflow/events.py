@@ -1,4 +1,4 @@
-"""Events by any name: read them, describe them, simulate them."""
+"""Events by any name: read them, describe them."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -6,11 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from skymist.detector.geometry import icecube_86
 from skymist.model import sky
 from skymist.model.event import Event, Particle
-from skymist.readers import fetch, known_events, read_event, write_table
-from skymist.simulate import track
+from skymist.readers import fetch, known_events, read_event
 from skymist.workflow.products import plain
 
 DEMO = "demo"
@@ -101,39 +99,3 @@ def describe_particle(event: Event, particle: Particle) -> dict[str, Any]:
         }
     )
     return document
-
-
-def simulate_tracks(
-    out: Path,
-    energy_gev: float,
-    number: int = 1,
-    seed: int = 0,
-    zenith: float | None = None,
-    azimuth: float | None = None,
-) -> list[Path]:
-    """Simulate muons in IceCube and write one event table for each.
-
-    Parameters
-    ----------
-    out : Path
-        Ends in ``.csv`` or ``.parquet``; numbers are put before the ending if there are several events.
-    energy_gev : float
-        Of the muon where it enters.
-    number, seed : int
-        Event i is drawn from (seed, i), however many there are.
-    zenith, azimuth : float, optional
-        Radians; isotropic if not given.
-
-    Returns
-    -------
-    list of Path
-    """
-    paths = []
-    for i in range(number):
-        rng = np.random.default_rng([seed, i])
-        muon = track.random_muon(rng, energy_gev, zenith, azimuth)
-        event = track.simulate(muon, icecube_86(), rng, run=seed, event=i)
-        path = out if number == 1 else out.with_name(f"{out.stem}-{i:0{len(str(number - 1))}d}{out.suffix}")
-        write_table(event, path)
-        paths.append(path)
-    return paths

@@ -18,6 +18,7 @@ from skymist.store import fits
 from skymist.store.files import write_bytes
 
 CONTAINMENTS = (0.5, 0.9)
+COMPARED = ("wilks", "icecube-2016", region.RESIMULATED.name)
 STAGES = ("read", "setup", "compute", "write")
 
 
@@ -61,7 +62,8 @@ def summary(
             "dec_interpolated": np.degrees(best.dec_interpolated),
         },
         "calibration": calibration,
-        "regions": {f"{100 * share:g}": _region(data, share, calibration) for share in CONTAINMENTS},
+        "regions": {_percent(share): _region(data, share, calibration) for share in CONTAINMENTS},
+        "resimulated": resimulated(data),
         "cells": {str(nside): count for nside, count in skymap.counts(data).items()},
         "failed_cells": skymap.failures(data),
         "complete": bool(data.attrs["complete"]),
@@ -71,6 +73,17 @@ def summary(
         "outputs": {kind: None if path is None else str(path) for kind, path in outputs.items()},
     }
     return dict(plain(document))
+
+
+def resimulated(data: xr.Dataset) -> dict[str, Any] | None:
+    """Return the map's own calibration, and under ``compared`` what it changes; None if it has none.
+
+    ``compared`` has by calibration and containment the ``ts`` and the ``area_deg2`` of the region.
+    """
+    if "calibration" not in data.attrs:
+        return None
+    compared = {name: {_percent(share): _level(data, share, name) for share in CONTAINMENTS} for name in COMPARED}
+    return dict(plain({**data.attrs["calibration"], "compared": compared}))
 
 
 def plain(value: Any) -> Any:
@@ -172,6 +185,15 @@ def _site(data: xr.Dataset) -> Detector:
 
 
 _PLACE = ("latitude_deg", "longitude_deg", "x_bearing_deg")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:g}"
+
+
+def _level(data: xr.Dataset, share: float, calibration: str) -> dict[str, float]:
+    found = region.region(data, share, calibration)
+    return {"ts": found.ts, "area_deg2": found.area_deg2}
 
 
 def _region(data: xr.Dataset, share: float, calibration: str) -> dict[str, float | bool]:

@@ -15,8 +15,8 @@ from skymist import cluster, plugins
 from skymist.errors import RequestError
 from skymist.model.event import Event
 from skymist.model.reconstruction import Reconstruction
-from skymist.model.request import DEFAULT_LEVELS, Cone, Level, ScanRequest
-from skymist.scan.run import Progress, run
+from skymist.model.request import Cone, Level, ScanRequest, default_levels
+from skymist.scan.run import Progress, run, with_options
 from skymist.store.zarr import SkyMapStore, read_skymap
 from skymist.workflow.events import describe_particle, identify
 
@@ -56,10 +56,12 @@ def load_reconstruction(name: str, options: Mapping[str, Any], seed: int = 0) ->
 def scan_event(
     event: Event,
     reconstruction: Reconstruction,
-    levels: tuple[Level, ...] = DEFAULT_LEVELS,
+    levels: tuple[Level, ...] | None = None,
     cone: Cone | None = None,
     seed: int = 0,
     *,
+    seeds: int = 1,
+    level_options: Mapping[int, Mapping[str, Any]] | None = None,
     out: Path = Path("scans"),
     cluster_name: str = "local",
     workers: int | None = None,
@@ -73,11 +75,16 @@ def scan_event(
     event : Event
     reconstruction : Reconstruction
         See `load_reconstruction`.
-    levels : tuple of Level
+    levels : tuple of Level, optional
+        The reconstruction's own, or `DEFAULT_LEVELS`, if not given.
     cone : Cone, optional
         Only this circle.
     seed : int
         Of all random numbers; recorded in the request.
+    seeds : int
+        Fits of the coarser level from which each cell starts; the best result counts.
+    level_options : mapping of int to mapping, optional
+        By nside, options of the reconstruction that are different at that level (values or text).
     out : Path
         Folder of the store. Its name follows from the request: the same request is found again,
         and if its map is complete, read and not computed.
@@ -95,13 +102,24 @@ def scan_event(
 
     Raises
     ------
+    RequestError
+        If levels, seeds or options make no sense; nothing was begun.
     ScanError
         If the scan cannot be finished; what was evaluated is kept, and the same call resumes.
     StoreError
         If another process writes this store.
     """
-    options = asdict(reconstruction)  # type: ignore[call-overload]  # the protocol cannot say "dataclass"
-    request = ScanRequest(event.digest, reconstruction.name, reconstruction.version, options, levels, cone, seed)
+    request = ScanRequest(
+        event.digest,
+        reconstruction.name,
+        reconstruction.version,
+        asdict(reconstruction),  # type: ignore[call-overload]  # the protocol cannot say "dataclass"
+        default_levels(reconstruction) if levels is None else levels,
+        cone,
+        seed,
+        seeds,
+        {nside: _typed(reconstruction, options) for nside, options in (level_options or {}).items()},
+    )
     path = out / f"{event.name}.{reconstruction.name}.{request.id[:12]}.zarr"
     watch = watch or Stopwatch()
     with SkyMapStore(path, _attributes(event, reconstruction, request)) as store:
@@ -122,6 +140,12 @@ def scan_event(
     return result
 
 
+def _typed(reconstruction: Reconstruction, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options as the reconstruction understands them, so that equal ones are recorded in one way."""
+    changed = with_options(reconstruction, options)
+    return {key: getattr(changed, key) for key in options}
+
+
 def _attributes(event: Event, reconstruction: Reconstruction, request: ScanRequest) -> dict[str, Any]:
     site = event.detector
     truth = {} if event.truth is None else {"truth": describe_particle(event, event.truth)}
@@ -139,6 +163,7 @@ def _attributes(event: Event, reconstruction: Reconstruction, request: ScanReque
             "name": reconstruction.name,
             "version": reconstruction.version,
             "options": dict(request.options),
+            **({"level_options": request.to_dict()["level_options"]} if request.level_options else {}),
         },
         "software": f"skymist {version('skymist')}",
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -3,19 +3,17 @@
 import numpy as np
 import pytest
 
-from skymist.detector.geometry import icecube_86
 from skymist.model import sky
 from skymist.model.event import Event
 from skymist.model.reconstruction import Directions, Status
 from skymist.reco.bowl import Bowl
-from skymist.simulate.track import random_muon, simulate
 from skymist.testing import check_reconstruction
+from skymist.workflow.simulate import simulate_event
 
 
 @pytest.fixture(scope="module")
 def event() -> Event:
-    rng = np.random.default_rng(1)
-    return simulate(random_muon(rng, 1e5), icecube_86(), rng)
+    return simulate_event(1, 0)
 
 
 def directions(event: Event, ra_deg: float, dec_deg: float) -> Directions:
@@ -25,7 +23,7 @@ def directions(event: Event, ra_deg: float, dec_deg: float) -> Directions:
 
 @pytest.mark.parametrize("bowl", [Bowl(), Bowl(359.9, -0.1, 20.0, fail_declination_deg=10)])
 def test_contract(bowl: Bowl, event: Event) -> None:
-    check_reconstruction(bowl, event)
+    check_reconstruction(bowl, event, fresh_process=True)
 
 
 def test_is_a_gaussian_in_the_angle(event: Event) -> None:

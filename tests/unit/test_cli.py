@@ -60,6 +60,31 @@ def test_the_same_scan_again_computes_nothing(shell: Shell) -> None:
     assert first == second
 
 
+def test_seeds_and_options_of_one_level_are_recorded(shell: Shell) -> None:
+    words = ("--seeds", "3", "--option", "width_deg=5", "--option", "8:width_deg=2")
+    plain, special = shell.json("scan", "demo", *QUICK), shell.json("scan", "demo", *QUICK, *words)
+    assert special["reconstruction"]["options"]["width_deg"] == 5
+    assert special["reconstruction"]["level_options"] == {"8": {"width_deg": 2}}
+    assert special["scan_id"] != plain["scan_id"]
+    assert special["cells"] == plain["cells"]
+
+
+def test_a_pointed_scan_around_a_seed_is_the_one_around_its_place(shell: Shell) -> None:
+    fitted = {"zenith": 1.0, "azimuth": 2.0, "x": 0, "y": 0, "z": 0, "time_ns": 0, "energy_gev": None}
+    Path("seeded.csv").write_text(
+        "# run = 1\n# event = 2\n# utc = 2020-01-01T00:00:00\n# kind = test\n# detector = icecube-86\n"
+        f"# seeds = {json.dumps({'Spline': fitted})}\nstring,om,time_ns,charge_pe\n1,1,100.0,1.0\n"
+    )
+    place = shell.json("events", "show", "seeded.csv")["seeds"]["Spline"]
+    scan = ("scan", "seeded.csv", *QUICK, "--cone")
+    named, typed = shell.json(*scan, "Spline,3"), shell.json(*scan, f"{place['ra']},{place['dec']},3")
+    assert named["scan_id"] == typed["scan_id"]
+    assert named["cells"]["8"] < 10
+    status, _, notes = shell(*scan, "Line,3")
+    assert status == 2
+    assert "no earlier reconstruction is called 'Line'; there are: Spline" in notes
+
+
 def test_map_show_says_what_scan_said(shell: Shell) -> None:
     document = shell.json("scan", "demo", *QUICK, "--calibration", "wilks")
     shown = shell.json("map", "show", document["outputs"]["zarr"], "--calibration", "wilks")
@@ -117,12 +142,18 @@ def test_simulate_makes_events_that_can_be_read(shell: Shell) -> None:
     ("words", "message"),
     [
         (("scan", "nowhere.json"), "nowhere.json"),
-        (("scan", "demo", "--reco", "magic"), "no reconstruction is called 'magic'; there are: bowl, track-mpe"),
+        (("scan", "demo", "--reco", "magic"), "no reconstruction is called 'magic'; there are: "),
         (("scan", "demo", "--reco", "bowl", "--option", "depth=3"), "no option of bowl is called 'depth'"),
         (("scan", "demo", "--reco", "bowl", "--option", "width_deg"), "is not KEY=VALUE"),
         (("scan", "demo", "--reco", "bowl", "--option", "width_deg=x"), "is not of type float"),
         (("scan", "demo", "--levels", "8:0,4:3"), "coarse to fine"),
+        (("scan", "demo", *QUICK, "--option", "x:width_deg=3"), "is not KEY=VALUE or NSIDE:KEY=VALUE"),
+        (("scan", "demo", *QUICK, "--option", "8:depth=3"), "no option of bowl is called 'depth'"),
+        (("scan", "demo", *QUICK, "--option", "8:width_deg=0"), "width_deg"),
+        (("scan", "demo", *QUICK, "--option", "64:width_deg=3"), "options for nside 64, but the levels are 2, 8"),
+        (("scan", "demo", *QUICK, "--seeds", "10"), "--seeds"),
         (("scan", "demo", "--cone", "1,2"), "RA,DEC,RADIUS"),
+        (("scan", "demo", "--cone", "Spline,3"), "no earlier reconstruction is called 'Spline'; there are: none"),
         (("scan", "demo", "--reco", "bowl", "--option", "width_deg=0"), "width_deg"),
         (("scan", "demo", *QUICK, "--out", "/dev/null/scans"), "/dev/null/scans"),
         (("simulate", "--out", "/dev/null/x.csv"), "/dev/null/x.csv"),

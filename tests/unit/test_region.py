@@ -14,7 +14,7 @@ from skymist.errors import ReadError, RequestError, UnknownNameError
 from skymist.model import sky
 from skymist.model import skymap as maps
 from skymist.model.reconstruction import Fit
-from skymist.model.region import Calibration, best_fit, find_calibration, region
+from skymist.model.region import CALIBRATIONS, Calibration, best_fit, find_calibration, level_of, region, wilks_scale
 
 CELL_512 = float(np.degrees(np.sqrt(sky.area_sr(sky.uniq_of(512, 0)))))
 RA = st.floats(0, 360, exclude_max=True)
@@ -245,6 +245,61 @@ def test_a_new_calibration_is_an_entry_of_a_table() -> None:
     assert (found.calibration, found.ts) == ("re-simulated", 12.0)
     with pytest.raises(RequestError, match=r"'re-simulated' has no containment 0.5; it has: 0.9"):
         region(paraboloid(20, 20), 0.5, own)
+
+
+def calibrated(levels: dict[str, Any]) -> xr.Dataset:
+    """Return a map with a calibration of its own, in the form in which it is stored."""
+    return paraboloid(20, 20).assign_attrs(calibration={"levels": {key: {"ts": ts} for key, ts in levels.items()}})
+
+
+def test_a_map_may_bring_its_own_calibration() -> None:
+    data = calibrated({"50": 3.0, "90": 8.5})
+    found = region(data, 0.9, "resimulated")
+    assert (found.calibration, found.ts) == ("resimulated", 8.5)
+    assert region(data, 0.5, "resimulated").area_deg2 < found.area_deg2
+    assert np.array_equal(found.cells, region(data, 1 - np.exp(-8.5 / 2), "wilks").cells)
+    with pytest.raises(RequestError, match=r"'resimulated' has no containment 0.68; it has: 0.5, 0.9"):
+        region(data, 0.68, "resimulated")
+
+
+def test_a_level_without_bound_is_the_whole_sky() -> None:
+    found = region(calibrated({"90": None}), 0.9, "resimulated")
+    assert found.ts == np.inf
+    assert np.radians(np.radians(found.area_deg2)) == pytest.approx(4 * np.pi)
+
+
+def test_a_map_without_its_own_calibration_says_how_to_get_one() -> None:
+    with pytest.raises(RequestError, match="run skymist calibrate EVENT --map MAP first"):
+        region(paraboloid(20, 20), 0.9, "resimulated")
+    assert "resimulated" not in CALIBRATIONS  # those serve for any map
+    with pytest.raises(UnknownNameError, match="probability, resimulated, wilks"):
+        find_calibration("resimulate")
+
+
+def test_a_level_holds_the_next_value_and_its_interval_the_truth_as_often_as_they_say() -> None:
+    rng, n, share = np.random.default_rng(3), 40, 0.9
+    levels = np.array([level_of(rng.chisquare(2, n), share) for _ in range(1000)])
+    held = 1 - np.exp(-levels[:, 0] / 2)
+    assert share < held.mean() < share + 1 / (n + 1) + 0.005
+    known = -2 * np.log1p(-share)
+    inside = (levels[:, 1] <= known) & (known < levels[:, 2])
+    assert 0.67 < inside.mean() < 0.85
+
+
+def test_too_few_values_leave_the_level_open_above() -> None:
+    assert level_of(np.array([3.0]), 0.5) == (3.0, 0.0, np.inf)
+    assert level_of(np.arange(1.0, 6.0), 0.9) == (5.0, 4.0, np.inf)
+    assert level_of(np.array([1.0, 2.0, np.inf]), 0.9).ts == np.inf
+
+
+def test_the_scale_is_that_of_all_but_the_tail() -> None:
+    ts = 3 * np.random.default_rng(2).chisquare(2, 5000)
+    scale, error = wilks_scale(ts)
+    assert scale == pytest.approx(3, abs=3 * error)
+    assert error < 0.06
+    worse = np.where(ts > np.quantile(ts, 0.95), np.inf, ts)
+    assert wilks_scale(worse)[0] == pytest.approx(scale)
+    assert wilks_scale(np.array([np.inf]))[0] == np.inf
 
 
 def test_bad_requests_name_the_choices() -> None:

@@ -1,24 +1,42 @@
 """Requests and their ids."""
 
 import json
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skymist.errors import RequestError
-from skymist.model.request import Cone, Level, ScanRequest, parse_levels
+from skymist.detector.geometry import icecube_86
+from skymist.errors import RequestError, UnknownNameError
+from skymist.model import sky
+from skymist.model.event import Event, Particle, Pulses
+from skymist.model.request import DEFAULT_LEVELS, Cone, Level, ScanRequest, default_levels, parse_levels
+from skymist.reco.bowl import Bowl
 
+OPTIONS = st.dictionaries(
+    st.text(min_size=1), st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+)
 REQUESTS = st.builds(
     ScanRequest,
     st.text("0123456789abcdef", min_size=64, max_size=64),
     st.sampled_from(["bowl", "track-mpe"]),
     st.just("1"),
-    st.dictionaries(st.text(min_size=1), st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()),
+    OPTIONS,
     st.just((Level(8, 0), Level(64, 12))),
     st.none() | st.builds(Cone, st.floats(0, 359), st.floats(-90, 90), st.floats(1, 180)),
     st.integers(0, 2**32),
+    st.integers(1, 9),
+    st.dictionaries(st.sampled_from([8, 64]), OPTIONS),
 )
+
+
+def event(**seeds: Particle) -> Event:
+    nothing = Pulses(*(np.zeros(shape) for shape in ((0, 2), 0, 0, 0, 0)))  # type: ignore[arg-type]
+    when = np.datetime64("2020-01-01T00:00:00", "ns")
+    return Event(1, 2, when, "test", icecube_86(), nothing, seeds=seeds)
 
 
 @given(REQUESTS)
@@ -32,6 +50,25 @@ def test_id_is_pinned() -> None:
     """A change here breaks resuming and finding of stored scans: it belongs in the changelog, "Data model"."""
     request = ScanRequest("0" * 64, "bowl", "1", {"width_deg": 1.0}, seed=3)
     assert request.id == "93067f90d36eb54eefc77d4c890d532e9b349475c91702098b6108791e36644b"
+
+
+@pytest.mark.parametrize("change", [{"seeds": 2}, {"level_options": {8: {"width_deg": 2.0}}}])
+def test_what_changes_a_scan_changes_its_id(change: dict[str, Any]) -> None:
+    request = ScanRequest("0" * 64, "bowl", "1", {"width_deg": 1.0}, **change)
+    assert request.id != ScanRequest("0" * 64, "bowl", "1", {"width_deg": 1.0}).id
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seeds": 0}, "1 to 9 seeds, not from 0"),
+        ({"seeds": 10}, "1 to 9 seeds, not from 10"),
+        ({"level_options": {16: {}}}, "options for nside 16, but the levels are 8, 64, 512"),
+    ],
+)
+def test_wrong_requests(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        ScanRequest("0" * 64, "bowl", "1", **change)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +94,39 @@ def test_wrong_levels(levels: str, message: str) -> None:
 def test_wrong_cones(cone: str) -> None:
     with pytest.raises(RequestError, match="cone"):
         Cone.parse(cone)
+
+
+@dataclass(frozen=True)
+class Coarse(Bowl):
+    levels: ClassVar = (Level(2, 0), Level(4, 6))
+
+
+def test_a_reconstruction_may_have_levels_of_its_own() -> None:
+    assert default_levels(Coarse()) == Coarse.levels
+    assert default_levels(Bowl()) == DEFAULT_LEVELS
+
+
+def test_a_cone_around_a_seed_is_the_same_as_around_its_place() -> None:
+    fitted = Particle(1.0, 2.0, 0.0, 0.0, 0.0, 0.0)
+    there = event(Spline=fitted)
+    ra, dec = np.degrees(sky.to_sky(there.detector, there.time, fitted.zenith, fitted.azimuth))
+    cone = Cone.parse("Spline, 5", there)
+    assert cone == Cone.around(there, "Spline", 5.0) == Cone(ra, dec, 5.0)
+    assert cone == Cone.parse(f"{ra},{dec},5", there)
+    assert ScanRequest("0", "bowl", "1", cone=cone).id == ScanRequest("0", "bowl", "1", cone=Cone(ra, dec, 5.0)).id
+
+
+def test_an_unknown_seed_lists_the_known_ones() -> None:
+    known = event(Spline=Particle(1.0, 2.0, 0, 0, 0, 0), Line=Particle(1.0, 2.0, 0, 0, 0, 0))
+    with pytest.raises(UnknownNameError, match="no earlier reconstruction is called 'MPE'; there are: Line, Spline"):
+        Cone.parse("MPE,5", known)
+
+
+@pytest.mark.parametrize("cone", ["Lost,5", "Spline,0", "Spline,x", "Spline", "Spline,1,2", "1,2"])
+def test_wrong_cones_around_seeds(cone: str) -> None:
+    lost = Particle(float("nan"), float("nan"), 0, 0, 0, 0)
+    with pytest.raises(RequestError, match="cone"):
+        Cone.parse(cone, event(Spline=Particle(1.0, 2.0, 0, 0, 0, 0), Lost=lost))
 
 
 def test_right_ascension_is_taken_around_the_circle() -> None:

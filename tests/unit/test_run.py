@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -11,13 +11,13 @@ from distributed import Client
 
 from skymist import cluster
 from skymist.detector.geometry import icecube_86
-from skymist.errors import ScanError
+from skymist.errors import RequestError, ScanError
 from skymist.model import sky
 from skymist.model.event import Event, Pulses
 from skymist.model.reconstruction import Directions, Fit, Status
 from skymist.model.request import Level, ScanRequest
 from skymist.model.sky import Ints
-from skymist.scan.run import MemoryRows, Progress, run
+from skymist.scan.run import MemoryRows, Progress, run, with_options
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,22 @@ class Slope:
         return whole[1:] if self.drops_rows else whole
 
 
+@dataclass(frozen=True)
+class Stuck:
+    """Lower to the north; the coarse fits of every third cell mislead those that start from them by `trap`."""
+
+    name: ClassVar[str] = "stuck"
+    version: ClassVar[str] = "1"
+    trap: float = 10.0
+
+    def __call__(self, event: Event, directions: Directions, start: Fit | None) -> Fit:
+        n = len(directions)
+        bad = sky.cell_at(4, directions.ra, directions.dec) % 3 == 0
+        misled = np.zeros(n) if start is None else self.trap * start.vertex[:, 0]
+        mark = np.column_stack([bad, np.zeros(n), np.zeros(n)])
+        return Fit(misled - directions.dec, np.full(n, np.nan), misled, mark, np.zeros(n))
+
+
 def by_cell(rows: MemoryRows) -> tuple[Ints, np.ndarray]:
     order = np.argsort(rows.uniq)
     return rows.uniq[order], rows.fit.nllh[order]
@@ -61,9 +77,11 @@ def request(*levels: Level) -> ScanRequest:
     return ScanRequest(event().digest, "slope", "1", levels=levels or (Level(4, 0), Level(16, 6)))
 
 
-def scanned(client: Client, reconstruction: Slope, rows: MemoryRows | None = None) -> tuple[MemoryRows, list[Progress]]:
+def scanned(
+    client: Client, reconstruction: Slope | Stuck, rows: MemoryRows | None = None, **changes: Any
+) -> tuple[MemoryRows, list[Progress]]:
     rows = rows or MemoryRows()
-    return rows, list(run(request(), event(), reconstruction, client, rows))
+    return rows, list(run(replace(request(), **changes), event(), reconstruction, client, rows))
 
 
 def test_every_cell_once_and_progress_to_the_end(client: Client) -> None:
@@ -84,18 +102,58 @@ def test_finer_cells_start_from_their_own_parent(client: Client) -> None:
     assert np.allclose(rows.fit.nllh[fine], parents - dec[fine])
 
 
+@pytest.mark.parametrize("seeds", [1, 3])
 @pytest.mark.parametrize("stop_after", [1, 2, 3, 6])
-def test_a_closed_scan_goes_on_to_the_same_map(client: Client, stop_after: int) -> None:
+def test_a_closed_scan_goes_on_to_the_same_map(client: Client, stop_after: int, seeds: int) -> None:
     rows = MemoryRows()
-    steps = run(request(), event(), Slope(), client, rows)
+    steps = run(replace(request(), seeds=seeds), event(), Stuck(), client, rows)
     for _ in range(stop_after):
         next(steps)
     steps.close()
     assert rows.uniq.size < 288
-    scanned(client, Slope(), rows)
-    straight, _ = scanned(client, Slope())
+    scanned(client, Stuck(), rows, seeds=seeds)
+    straight, _ = scanned(client, Stuck(), seeds=seeds)
     for one, other in zip(by_cell(rows), by_cell(straight), strict=True):
         assert np.array_equal(one, other)
+
+
+def misled(rows: MemoryRows) -> np.ndarray:
+    fine = sky.nside_of(rows.uniq) == 16
+    _, dec = sky.centers(rows.uniq[fine])
+    return np.asarray(rows.fit.nllh[fine] + dec > 5)
+
+
+def test_several_seeds_help_where_the_parent_misleads(client: Client) -> None:
+    one, _ = scanned(client, Stuck())
+    several, _ = scanned(client, Stuck(), seeds=4)
+    assert 0 < misled(one).sum() < misled(one).size
+    assert not misled(several).any()
+    assert several.uniq.size == one.uniq.size
+
+
+def test_of_equal_seeds_the_parent_counts(client: Client) -> None:
+    """With a trap too small to matter to a float every start is as good as the parent, whose trace is in the time."""
+    rows, _ = scanned(client, Stuck(trap=1e-30), seeds=4)
+    fine = sky.nside_of(rows.uniq) == 16
+    assert np.array_equal(rows.fit.time_ns[fine] > 0, sky.parent(rows.uniq[fine], 4) % 3 == 0)
+    assert 0 < (rows.fit.time_ns[fine] > 0).sum() < fine.sum()
+
+
+def test_options_of_one_level_hold_there_only(client: Client) -> None:
+    rows, _ = scanned(client, Stuck(), level_options={16: {"trap": 0.0}})
+    assert not misled(rows).any()
+    rows, _ = scanned(client, Stuck(trap=0.0), level_options={4: {"trap": 10.0}})
+    assert not misled(rows).any()
+    rows, _ = scanned(client, Stuck(trap=0.0), level_options={16: {"trap": 10.0}})
+    assert misled(rows).any()
+
+
+def test_options_are_changed_in_a_copy() -> None:
+    stuck = Stuck(3.0)
+    assert with_options(stuck, {}) is stuck
+    assert with_options(stuck, {"trap": "4"}) == Stuck(4.0)
+    with pytest.raises(RequestError, match="no option of stuck is called 'depth'"):
+        with_options(stuck, {"depth": "4"})
 
 
 def test_a_direction_that_always_raises_is_a_failed_cell_and_no_more(client: Client) -> None:

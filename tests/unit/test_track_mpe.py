@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from subprocess import run
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -12,7 +13,6 @@ from events import from_decoded, from_simulated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skymist.detector.geometry import icecube_86
 from skymist.detector.light import DELAY, C
 from skymist.errors import RequestError
 from skymist.model import sky
@@ -23,8 +23,9 @@ from skymist.reco.arrival import table
 from skymist.reco.hits import clean
 from skymist.reco.reference import Reference, closest_approach
 from skymist.reco.track_mpe import JITTER, TrackMPE, ice_grid, is_compiled, plane_frames, prepare, start_offsets
-from skymist.simulate.track import Muon, random_muon, simulate
+from skymist.simulate.losses import flight_of
 from skymist.testing import check_reconstruction
+from skymist.workflow.simulate import simulate_event
 
 RECO = TrackMPE()
 REAL = "136766_7637140", "138632_31747601", "127907_20178442", "130322_1414689"
@@ -32,11 +33,18 @@ ANGLE = st.floats(-1, 1)
 OFFSET = st.floats(-80, 80)
 
 
+class Muon(NamedTuple):
+    """Its direction of flight, and where it is after 10 us."""
+
+    flight: np.ndarray
+    point: np.ndarray
+
+
 @cache
 def muon_event(seed: int) -> tuple[Muon, Event]:
-    rng = np.random.default_rng(seed)
-    muon = random_muon(rng, 2e5)
-    return muon, simulate(muon, icecube_86(), rng)
+    event = simulate_event(seed, 0, energy_gev=2e5)
+    assert event.truth
+    return Muon(flight_of(event.truth), np.array([event.truth.x, event.truth.y, event.truth.z])), event
 
 
 def toward(origin: np.ndarray) -> Directions:

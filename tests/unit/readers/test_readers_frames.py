@@ -245,7 +245,7 @@ def test_impossible_modules_are_refused(tmp_path: Path, module: tuple[int, int, 
         ("a.json", b'\xff{"value"', "UTF-8"),
         ("a.i3.gz", b"\x1f\x8b\x08 and then nothing of the kind", "decompressed"),
         ("a.i3", b"[i3]\x09\0\0\0", "frame of version 9"),
-        ("a.txt", b"hello", "of no known kind; there are: i3, icecube-message, table"),
+        ("a.txt", b"hello", "of no known kind; there are: i3, icecube-message, simulated-set, table"),
     ],
 )
 def test_no_event_at_all(tmp_path: Path, name: str, data: bytes, reason: str) -> None:

@@ -1,0 +1,154 @@
+"""``skymist evaluate``: how good a reconstruction is on events whose truth is known."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from skymist.cli import text
+
+_notes = Console(stderr=True, highlight=False, soft_wrap=True)
+_answers = Console(highlight=False, soft_wrap=True)
+
+
+@click.command()
+@click.argument("source", metavar="SET")
+@click.option("--reco", default="track-mpe", show_default=True, metavar="NAME", help="Reconstruction.")
+@click.option("--option", "options", multiple=True, metavar="K=V", help="Option of the reconstruction; repeat.")
+@click.option("--events", "which", default=":", metavar="A:B", help="From event A to before B, counted from 0.")
+@click.option("--min-doms", type=click.IntRange(min=0), metavar="N", help="Only events that hit as many modules.")
+@click.option("--max-doms", type=click.IntRange(min=0), metavar="N", help="Only events that hit no more modules.")
+@click.option("--topology", metavar="NAME", help="Only events that truly are through-going, starting or cascade.")
+@click.option("--levels", metavar="SPEC", help="NSIDE:CELLS,... from coarse to fine; the reconstruction's by default.")
+@click.option(
+    "--calibration",
+    default="icecube-2016",
+    show_default=True,
+    metavar="NAME",
+    help="Of the regions that count: wilks, icecube-2016 or probability; the others stand beside it.",
+)
+@click.option(
+    "--cluster",
+    default="local",
+    show_default=True,
+    metavar="NAME",
+    help="Where to compute: local (threads) or local-processes.",
+)
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="As many as cores by default.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Of all random numbers."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")  # fmt: skip
+def evaluate(
+    source: str,
+    reco: str,
+    options: tuple[str, ...],
+    which: str,
+    min_doms: int | None,
+    max_doms: int | None,
+    topology: str | None,
+    levels: str | None,
+    calibration: str,
+    cluster: str,
+    workers: int | None,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Scan all events of a SET and compare with their truth: errors, coverage and areas of regions, energies.
+
+    SET is a set of simulated events (.npz), or any file of events that have a truth.
+    """
+    from skymist.cli import INTERRUPTED, _key_values
+    from skymist.model.region import find_calibration
+    from skymist.model.request import parse_levels
+    from skymist.workflow import evaluate as workflow
+    from skymist.workflow.scan import load_reconstruction
+
+    find_calibration(calibration)
+    steps = None if levels is None else parse_levels(levels)
+    reconstruction = load_reconstruction(reco, _key_values(options), seed)
+    events = workflow.select(source, workflow.parse_range(which), (min_doms, max_doms), topology)
+    try:
+        with _progress() as show:
+            document = workflow.evaluate(
+                events, reconstruction, steps, calibration, seed,
+                name=source, cluster_name=cluster, workers=workers, on_progress=show,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        text.note("interrupted; nothing is kept, --events A:B evaluates a part")
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    if as_json:
+        text.print_json(document)
+    else:
+        _print(document)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """Show a bar with the expected end; yields what takes the number of events that are done, and of all."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=_notes, transient=True, disable=not _notes.is_terminal) as bar:
+        task = bar.add_task("starting workers", total=None)
+        yield lambda done, total: bar.update(task, description="events", completed=done, total=total)
+
+
+def _print(document: Mapping[str, Any]) -> None:
+    reconstruction, levels = document["reconstruction"], document["levels"]
+    plan = ",".join(f"{nside}:{extension}" for nside, extension in levels)
+    _answers.print(f"[bold]{escape(document['set'])}[/]")
+    _answers.print(f"{reconstruction['name']} (version {reconstruction['version']}), levels {plan}")
+    _answers.print(_accuracy(document))
+    _answers.print()
+    _answers.print(_coverage(document))
+    for row in document["events"]:
+        if "reason" in row:
+            _answers.print(f"event {row['index']} failed: {escape(row['reason'])}")
+
+
+def _accuracy(document: Mapping[str, Any]) -> Table:
+    table = _table("", "events", "median", "68 %", "90 %", "ln E", "68 %", "vertex", "ms/cell")
+    for name, found in _groups(document).items():
+        angles = (_number(found[key], "{:.2f}°") for key in ("median_deg", "q68_deg", "q90_deg"))
+        energy = _number(found["log_energy"]["bias"], "{:+.2f}"), _number(found["log_energy"]["q68"], "{:.2f}")
+        vertex, speed = _number(found["vertex_m"], "{:.1f} m"), _number(found["ms_per_cell"], "{:.2f}")
+        table.add_row(name, str(found["n"]), *angles, *energy, vertex, speed)
+    return table
+
+
+def _coverage(document: Mapping[str, Any]) -> Table:
+    """Return how many regions hold the truth, by calibration; the chosen one stands first."""
+    table = _table("", "regions", "50 % hold", "90 % hold", "50 % deg²", "90 % deg²")
+    for name, found in _groups(document).items():
+        for calibration, regions in found["calibrations"].items():
+            held = (f"{regions['coverage'][key]:.2f} ± {regions['coverage_error'][key]:.2f}" for key in ("50", "90"))
+            areas = (_number(regions["area_deg2"][key], "{:,.2f}") for key in ("50", "90"))
+            table.add_row(name, calibration, *held, *areas)
+            name = ""
+    return table
+
+
+def _groups(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the figures of each topology, and of all events if there is more than one."""
+    kinds = dict(document["topologies"])
+    return kinds if len(kinds) == 1 else {**kinds, "all": document}
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else form.format(value)
+
+
+def _table(*headers: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for place, header in enumerate(headers):
+        table.add_column(header, justify="right" if place else "left", overflow="fold")
+    return table

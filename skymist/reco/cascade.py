@@ -1,0 +1,178 @@
+"""cascade: the direction of a shower from when and how much light each module sees.
+
+The light is that of one point, the maximum of the shower; the charges of all modules around it, lit or not, are
+negative binomial and up to eight quantiles of the times of each have a gamma density: see `skymist.detector.light`.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skymist.detector.ice import south_pole_ice
+from skymist.detector.light import N_GROUP, C, cascade_charge, shower_table
+from skymist.errors import RequestError
+from skymist.model import sky
+from skymist.model.event import Event
+from skymist.model.reconstruction import Directions, Fit, Status
+from skymist.model.request import Level
+from skymist.reco.cascade_light import ShowerLight, around, cores
+from skymist.reco.compiling import is_compiled
+from skymist.reco.track_mpe import ice_grid
+
+Floats = NDArray[np.float64]
+Found = tuple[Floats, Floats, NDArray[np.bool_]]
+"""Points (x, y, z, t, ln E), shape (n, 5), their nllh and whether each is a minimum."""
+
+MIN_MODULES = 5
+ROUNDS, TOLERANCE = 30, 1e-2  # a hundredth in the nllh is far less than contours are certain to
+START_STEP = 15.0  # m between starts along the flight
+SEED_POWERS = 1.0, 0.5  # of the charge: weights of the centroids from which the search in all directions starts
+
+
+@dataclass(frozen=True)
+class Cascade:
+    """Fit of a point-like shower: per direction its place, time and energy.
+
+    Attributes
+    ----------
+    charge_weight : float
+        Weight of the logarithm of the likelihood of the charges. Below 1 because the light model is off by some 20 %
+        a module, and by much the same for neighbours.
+    charge_spread : float
+        Squared relative scatter of the charges around those expected, beyond that of counting.
+    starts : int
+        Places along the flight at which the fits of the coarsest level start.
+    """
+
+    charge_weight: float = 0.15
+    charge_spread: float = 0.04
+    starts: int = 1
+
+    name: ClassVar[str] = "cascade"
+    version: ClassVar[str] = "1"
+    levels: ClassVar[tuple[Level, ...]] = (Level(8, 0), Level(64, 12))
+
+    def __post_init__(self) -> None:
+        if not (0 < self.charge_weight <= 10 and 0 < self.charge_spread <= 10 and 1 <= self.starts <= 20):
+            raise RequestError(
+                "cascade needs 0 < charge_weight <= 10, 0 < charge_spread <= 10 and 1 <= starts <= 20, not "
+                f"{self.charge_weight}, {self.charge_spread} and {self.starts}"
+            )
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the kernels were compiled on this machine before; if not, the first call takes some 10 s."""
+        return is_compiled(Path(__file__).with_name("cascade_kernels.py"), "descend")
+
+    def __call__(self, event: Event, directions: Directions, start: Fit | None) -> Fit:
+        """Maximise the likelihood at each direction; see `Reconstruction`.
+
+        An event with fewer than five modules with light fails in every direction, and so does a direction whose
+        start has failed.
+        """
+        data = prepare(event, self.charge_weight, self.charge_spread)
+        if data is None or not len(directions):
+            return Fit.failed(len(directions))
+        flight = np.ascontiguousarray(-directions.origin)
+        if start is None:
+            return _as_fit(data.light, self._search(data, flight))
+        relative = np.column_stack([start.vertex - data.light.center, start.time_ns - data.light.time_ns])
+        points = np.column_stack([relative, np.log(start.energy_gev.astype(float))])
+        return _as_fit(data.light, descend(data.light, flight, points, self.charge_weight, self.charge_spread))
+
+    def _search(self, data: "CascadeData", flight: Floats) -> Found:
+        """Fit from places before and behind that of the event, and take the best."""
+        best = None
+        for step in start_steps(self.starts):
+            points = np.tile([0.0, 0.0, 0.0, 0.0, data.ln_energy], (len(flight), 1))
+            points[:, :3] += step * flight
+            points[:, 3] += step / C
+            found = descend(data.light, flight, points, self.charge_weight, self.charge_spread)
+            best = found if best is None else _better(best, found)
+        assert best is not None
+        return best
+
+
+@dataclass(frozen=True, eq=False)
+class CascadeData:
+    """What the fits of one event share: its light around the best shower of any direction, and that one's energy."""
+
+    light: ShowerLight
+    ln_energy: float
+
+
+@lru_cache(maxsize=8)
+def prepare(event: Event, charge_weight: float, charge_spread: float) -> CascadeData | None:
+    """Return the light around the most likely shower of twelve directions, None if too few modules saw light."""
+    module, time, charge = cores(event)
+    if len(module) < MIN_MODULES:
+        return None
+    position = event.detector.position[module]
+    seeds = [np.average(position, axis=0, weights=charge**power) for power in SEED_POWERS]
+    begin = [early_time(position, time, seed) for seed in seeds]
+    light = around(event, seeds[0], begin[0])
+    flight = -sky.unit(*sky.centers(sky.all_cells(1)))
+    points = [
+        [*(seed - seeds[0]), moment - begin[0], ln_energy_at(light, seed - seeds[0])]
+        for seed, moment in zip(seeds, begin, strict=True)
+    ]
+    each = np.repeat(np.array(points), len(flight), axis=0)
+    where, nllh, _ = descend(light, np.tile(flight, (len(seeds), 1)), each, charge_weight, charge_spread)
+    if not np.isfinite(nllh).any():
+        return None
+    x, y, z, t, ln_energy = where[np.nanargmin(nllh)]
+    light = around(event, light.center + np.array([x, y, z]), light.time_ns + float(t))
+    return CascadeData(light, float(ln_energy)) if light.lit >= MIN_MODULES else None
+
+
+def early_time(position: Floats, time: Floats, place: Floats) -> float:
+    """Return when a shower at `place` (m) happened if a tenth of the modules saw light too early for it."""
+    return float(np.quantile(time - np.linalg.norm(position - place, axis=1) * N_GROUP / C, 0.1))
+
+
+def ln_energy_at(light: ShowerLight, place: Floats) -> float:
+    """Return the logarithm of the energy (GeV) at `place` for which all charge is as expected at right angles."""
+    modules = light.modules[light.modules[:, 7] >= 0]
+    away = modules[:, :3] - place
+    distance = np.sqrt((away**2).sum(axis=1) + 1)
+    means = south_pole_ice().means(modules[:, 3], away[:, 2])
+    expected = cascade_charge(distance, *means, np.zeros(len(away)), away[:, 2] / distance) * np.exp(modules[:, 6])
+    return float(np.log(max(modules[:, 7].sum(), 1.0) / expected.sum()))
+
+
+def descend(light: ShowerLight, flight: Floats, points: Floats, charge_weight: float, charge_spread: float) -> Found:
+    """Fit each direction of flight from the point given for it."""
+    from skymist.reco.cascade_kernels import descend as fit
+
+    points, nllh, converged = points.copy(), np.empty(len(flight)), np.zeros(len(flight), bool)
+    model = light.modules, light.times, light.first, *ice_grid(), *shower_table(), charge_weight, charge_spread
+    fit(flight, *model, ROUNDS, TOLERANCE, points, nllh, converged)
+    return points, nllh, converged
+
+
+def start_steps(n: int) -> Floats:
+    """Return `n` steps along the flight (m), the shortest first."""
+    k = np.arange(n)
+    return START_STEP * (k + 1) // 2 * np.where(k % 2, -1, 1)
+
+
+def _better(one: Found, other: Found) -> Found:
+    choose = other[1] < one[1]
+    return (
+        np.where(choose[:, None], other[0], one[0]),
+        np.where(choose, other[1], one[1]),
+        np.where(choose, other[2], one[2]),
+    )
+
+
+def _as_fit(light: ShowerLight, found: Found) -> Fit:
+    points, nllh, converged = found
+    usable = np.isfinite(nllh)
+    status = np.where(usable, np.where(converged, Status.OK, Status.NOT_CONVERGED), Status.FAILED)
+    points = np.where(usable[:, None], points, np.nan)
+    nllh = np.where(usable, nllh, np.nan)
+    return Fit(nllh, np.exp(points[:, 4]), points[:, 3] + light.time_ns, light.center + points[:, :3], status)
