@@ -1,7 +1,10 @@
 """cascade: the direction of a shower from when and how much light each module sees.
 
-The light is that of one point, the maximum of the shower; the charges of all modules around it, lit or not, are
-negative binomial and up to eight quantiles of the times of each have a gamma density: see `skymist.detector.light`.
+The light is that of one point, the maximum of the shower (`skymist.detector.light`). Charges of all modules around it,
+lit or not, are negative binomial; the times at each, as quantiles of its charge, have a gamma density. The charges tell
+energy and place, the times place and, with the charges, direction. Weights below 1 stand for what the light model does
+not know; they, and how far light counts, were chosen on twenty cascades simulated photon by photon such that the truth
+is as likely as possible and regions hold it as often as they say.
 """
 
 from dataclasses import dataclass
@@ -48,7 +51,7 @@ class Cascade:
         Places along the flight at which the fits of the coarsest level start.
     """
 
-    charge_weight: float = 0.15
+    charge_weight: float = 0.25
     charge_spread: float = 0.04
     starts: int = 1
 
@@ -115,18 +118,25 @@ def prepare(event: Event, charge_weight: float, charge_spread: float) -> Cascade
     seeds = [np.average(position, axis=0, weights=charge**power) for power in SEED_POWERS]
     begin = [early_time(position, time, seed) for seed in seeds]
     light = around(event, seeds[0], begin[0])
-    flight = -sky.unit(*sky.centers(sky.all_cells(1)))
+    if not _enough(light):
+        return None
     points = [
         [*(seed - seeds[0]), moment - begin[0], ln_energy_at(light, seed - seeds[0])]
         for seed, moment in zip(seeds, begin, strict=True)
     ]
+    flight = -sky.unit(*sky.centers(sky.all_cells(1)))
     each = np.repeat(np.array(points), len(flight), axis=0)
     where, nllh, _ = descend(light, np.tile(flight, (len(seeds), 1)), each, charge_weight, charge_spread)
     if not np.isfinite(nllh).any():
         return None
     x, y, z, t, ln_energy = where[np.nanargmin(nllh)]
     light = around(event, light.center + np.array([x, y, z]), light.time_ns + float(t))
-    return CascadeData(light, float(ln_energy)) if light.lit >= MIN_MODULES else None
+    return CascadeData(light, float(ln_energy)) if _enough(light) else None
+
+
+def _enough(light: ShowerLight) -> bool:
+    """Tell whether five modules have light, and five a charge that counts, without which there is no energy."""
+    return light.lit >= MIN_MODULES and int((light.modules[:, 7] >= 0).sum()) >= MIN_MODULES
 
 
 def early_time(position: Floats, time: Floats, place: Floats) -> float:
@@ -157,7 +167,7 @@ def descend(light: ShowerLight, flight: Floats, points: Floats, charge_weight: f
 def start_steps(n: int) -> Floats:
     """Return `n` steps along the flight (m), the shortest first."""
     k = np.arange(n)
-    return START_STEP * (k + 1) // 2 * np.where(k % 2, -1, 1)
+    return np.asarray(START_STEP * ((k + 1) // 2) * np.where(k % 2, -1.0, 1.0))
 
 
 def _better(one: Found, other: Found) -> Found:
@@ -175,4 +185,6 @@ def _as_fit(light: ShowerLight, found: Found) -> Fit:
     status = np.where(usable, np.where(converged, Status.OK, Status.NOT_CONVERGED), Status.FAILED)
     points = np.where(usable[:, None], points, np.nan)
     nllh = np.where(usable, nllh, np.nan)
-    return Fit(nllh, np.exp(points[:, 4]), points[:, 3] + light.time_ns, light.center + points[:, :3], status)
+    vertex, energy = light.center + points[:, :3], np.exp(points[:, 4])
+    time = points[:, 3] + light.time_ns
+    return Fit(nllh, energy.astype("<f4"), time, vertex.astype("<f4"), status)

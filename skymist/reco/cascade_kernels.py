@@ -8,6 +8,7 @@ change this file too. The test against `cascade_reference` tells if that was for
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,9 @@ from skymist.detector.light import COS_CHERENKOV, LEAST_SHAPE, N_GROUP, RING, SH
 from skymist.reco.kernels import Array, Mask, _mean, compiled
 
 Ints = NDArray[np.int64]
-Way = tuple[float, float, float, float, float]
-"""Distance (m), mean scattering and absorption (1/m), cosines of psi and eta; see `light.shower_features`."""
+Way = tuple[float, float, float, float, float, float, float]
+"""Distance (m), mean scattering and absorption (1/m), cosines of psi and eta as `light.shower_features` has them, and
+by how much scattering and absorption change with the rise of the light."""
 Five = tuple[float, float, float, float, float]
 Score = tuple[float, float, float, float]
 
@@ -29,10 +31,11 @@ CORE2 = 1.0  # m^2, rounds off the distance near the shower
 LEVEL = 1e-3  # m, light that rises less is taken to rise by this
 TICK = 1e-3  # ns, least time of the density
 SLOW = N_GROUP / C  # ns/m
+BRIGHT = 30.0  # most of ln(photo-electrons), so that no trial overflows
 
 FAR, LATE, MORE = 40.0, 150.0, 1.5  # m, ns and ln E: the longest step of a fit
 
-_base = compiled()(light.shower_base)
+_base: Any = compiled()(light.shower_base)
 
 _MODEL = (
     "float64[:,::1], float64[:,::1], int64[::1], float64[:,::1], float64, float64, float64[:,::1], float64, float64, "
@@ -41,23 +44,21 @@ _MODEL = (
 
 
 @compiled()
-def _way(
-    modules: Array, i: int, flight: Array, p: Array, ice: Array, bottom: float, step: float
-) -> tuple[Way, float, float]:
-    """Return the way of light to module i, and by how much the coefficients of the ice change with its rise."""
+def _way(modules: Array, i: int, flight: Array, p: Array, ice: Array, bottom: float, step: float) -> Way:
+    """Return the way of light to module i."""
     x, y, z = modules[i, 0] - p[0], modules[i, 1] - p[1], modules[i, 2] - p[2]
     distance = np.sqrt(x * x + y * y + z * z + CORE2)
     rise = z if abs(z) > LEVEL else LEVEL
     b, b_rise = _mean(ice, bottom, step, modules[i, 3], modules[i, 4], rise, 0)
     a, a_rise = _mean(ice, bottom, step, modules[i, 3], modules[i, 5], rise, 1)
     along = x * flight[0] + y * flight[1] + z * flight[2]
-    return (distance, b, a, along / distance, z / distance), b_rise, a_rise
+    return distance, b, a, along / distance, z / distance, b_rise, a_rise
 
 
 @compiled()
 def _fading(way: Way) -> Five:
     """Return what costs time and all columns of the table share: depth, near, middle, ring and ln(1 + depth)."""
-    distance, b, a, cos_psi, _ = way
+    distance, b, a, cos_psi = way[:4]
     depth, off = 2 * distance * np.sqrt(a * b), (cos_psi - COS_CHERENKOV) / RING
     return depth, np.exp(-depth / 3), np.exp(-depth / 10), np.exp(-off * off), np.log(1 + depth)
 
@@ -65,7 +66,7 @@ def _fading(way: Way) -> Five:
 @compiled()
 def _logarithm(table: Array, k: int, way: Way, fading: Five, out: Array) -> float:
     """Return the sum of `light.shower_features` with column k of the table; write its slopes in the way's values."""
-    distance, b, a, p, u = way
+    distance, b, a, p, u = way[:5]
     depth, near, middle, ring, ln_depth = fading
     c = table[:, k]
     p2, p3 = (3 * p * p - 1) / 2, (5 * p * p - 3) * p / 2
@@ -88,23 +89,42 @@ def _logarithm(table: Array, k: int, way: Way, fading: Five, out: Array) -> floa
         c[19] + 2 * c[22] * u + c[25] * p
         + near * (c[20] + u * (2 * c[23] + 3 * u * c[24])) + middle * (c[21] + p * c[26])
     )  # fmt: skip
-    return (
+    total: float = (
         c[0] + c[1] * np.log(distance + 1) + distance * (c[2] * b + c[3] * a) + c[4] * depth
         + c[7] * ln_depth + near * by_near + middle * by_middle
         + c[8] * p + c[11] * p2 + u * (c[19] + c[22] * u + c[25] * p)
     )  # fmt: skip
+    return total
 
 
 @compiled()
-def _in_place(
-    way: Way, b_rise: float, a_rise: float, modules: Array, i: int, flight: Array, point: Array, by: Array, row: Array
-) -> None:
+def _in_place(way: Way, modules: Array, i: int, flight: Array, point: Array, by: Array, row: Array) -> None:
     """Turn slopes in the quantities of the way into those in the place of the shower."""
-    distance, _, _, p, u = way
+    distance, _, _, p, u, b_rise, a_rise = way
     for k in range(3):
         side = (modules[i, k] - point[k]) / distance
         row[k] = -by[0] * side + (by[3] * (p * side - flight[k]) + by[4] * u * side) / distance
     row[2] -= by[1] * b_rise + by[2] * a_rise + by[4] / distance
+
+
+@compiled()
+def _delays(
+    way: Way, fading: Five, modules: Array, i: int, flight: Array, p: Array, table: Array, by: Array, shapes: Array,
+    rates: Array,
+) -> tuple[float, float]:  # fmt: skip
+    """Return power (shape without its least value) and rate of arrival times; write the slopes of their logarithms."""
+    distance, b, a = way[:3]
+    shape, rate = _base(distance, b, a)
+    shape_0, rate_0 = _base(0.0, 0.0, 0.0)
+    ln_shape = _logarithm(table, 1, way, fading, by) + np.log(shape)
+    by[0] += (shape - shape_0) / (shape * distance)  # the base is linear in the distance times b
+    by[1] += (shape - shape_0) / (shape * b)
+    _in_place(way, modules, i, flight, p, by, shapes)
+    ln_rate = _logarithm(table, 2, way, fading, by) + np.log(rate)
+    by[1] += (_base(0.0, 1.0, 0.0)[1] - rate_0) / rate  # and in b and a
+    by[2] += (_base(0.0, 0.0, 1.0)[1] - rate_0) / rate
+    _in_place(way, modules, i, flight, p, by, rates)
+    return np.exp(ln_shape), np.exp(ln_rate)
 
 
 @compiled()
@@ -115,7 +135,7 @@ def _digamma(x: float) -> float:
         shift -= 1 / x
         x += 1.0
     y = 1 / (x * x)
-    return shift + np.log(x) - 0.5 / x - y * (1 / 12 - y * (1 / 120 - y / 252))
+    return shift + math.log(x) - 0.5 / x - y * (1 / 12 - y * (1 / 120 - y / 252))
 
 
 @compiled()
@@ -163,6 +183,27 @@ def _add(out: Array, curve: Array, row: Array, slope: float, weight: float) -> N
 
 
 @compiled()
+def _add_times(
+    modules: Array, i: int, times: Array, start: int, stop: int, distance: float, p: Array, power: float, rate: float,
+    shift: float, shapes: Array, rates: Array, row: Array, slope: Array, curve: Array,
+) -> float:  # fmt: skip
+    """Add the times of module i and return their nllh."""
+    value = 0.0
+    shape = power + LEAST_SHAPE
+    norm, digamma = np.log(rate) - math.lgamma(shape), _digamma(shape)
+    begin = p[3] + SLOW * distance + shift
+    for n in range(start, stop):
+        f, by_delay, by_shape, by_rate = _arrival(times[n, 0] - begin, shape, rate, norm, digamma)
+        value -= times[n, 1] * f
+        for k in range(3):
+            away = (modules[i, k] - p[k]) / distance
+            row[k] = by_delay * SLOW * away + power * by_shape * shapes[k] + by_rate * rates[k]
+        row[3], row[4] = -by_delay, 0.0
+        _add(slope, curve, row, -times[n, 1], times[n, 1])
+    return value
+
+
+@compiled()
 def evaluate(
     flight: Array, modules: Array, times: Array, first: Ints, ice: Array, bottom: float, step: float, table: Array,
     shift: float, weight: float, spread: float, p: Array, slope: Array, curve: Array, work: Array,
@@ -174,41 +215,23 @@ def evaluate(
     slope[:] = 0.0
     curve[:] = 0.0
     value = 0.0
-    by, row, shape_row, rate_row = work[0], work[1], work[2], work[3]
-    base_shape, base_rate = _base(0.0, 0.0, 0.0)
+    by, row, shapes, rates = work[0], work[1], work[2], work[3]
     for i in range(len(modules)):
-        way, b_rise, a_rise = _way(modules, i, flight, p, ice, bottom, step)
-        distance, b, a = way[:3]
+        way = _way(modules, i, flight, p, ice, bottom, step)
         fading = _fading(way)
         if modules[i, 7] >= 0:
             bright = _logarithm(table, 0, way, fading, by)
-            f, f1, f2 = _charge(modules[i, 7], np.exp(min(bright + modules[i, 6] + p[4], 30.0)), spread)
+            f, f1, f2 = _charge(modules[i, 7], np.exp(min(bright + modules[i, 6] + p[4], BRIGHT)), spread)
             value += weight * f
-            _in_place(way, b_rise, a_rise, modules, i, flight, p, by, row)
+            _in_place(way, modules, i, flight, p, by, row)
             row[3], row[4] = 0.0, 1.0
             _add(slope, curve, row, weight * f1, weight * f2)
         if first[i + 1] > first[i]:
-            shape, rate = _base(distance, b, a)
-            ln_shape = _logarithm(table, 1, way, fading, by) + np.log(shape)
-            by[0] += (shape - base_shape) / (shape * distance)
-            by[1] += (shape - base_shape) / (shape * b)
-            _in_place(way, b_rise, a_rise, modules, i, flight, p, by, shape_row)
-            ln_rate = _logarithm(table, 2, way, fading, by) + np.log(rate)
-            by[1] += (_base(0.0, 1.0, 0.0)[1] - base_rate) / rate
-            by[2] += (_base(0.0, 0.0, 1.0)[1] - base_rate) / rate
-            _in_place(way, b_rise, a_rise, modules, i, flight, p, by, rate_row)
-            power, rate = np.exp(ln_shape), np.exp(ln_rate)
-            shape = power + LEAST_SHAPE
-            norm, digamma = ln_rate - math.lgamma(shape), _digamma(shape)
-            start = p[3] + SLOW * distance + shift
-            for n in range(first[i], first[i + 1]):
-                f, by_delay, by_shape, by_rate = _arrival(times[n, 0] - start, shape, rate, norm, digamma)
-                value -= times[n, 1] * f
-                for k in range(3):
-                    away = (modules[i, k] - p[k]) / distance
-                    row[k] = by_delay * SLOW * away + power * by_shape * shape_row[k] + by_rate * rate_row[k]
-                row[3], row[4] = -by_delay, 0.0
-                _add(slope, curve, row, -times[n, 1], times[n, 1])
+            power, rate = _delays(way, fading, modules, i, flight, p, table, by, shapes, rates)
+            value += _add_times(
+                modules, i, times, first[i], first[i + 1], way[0], p, power, rate, shift, shapes, rates, row, slope,
+                curve,
+            )  # fmt: skip
     return value
 
 

@@ -13,10 +13,10 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 WINDOW = 6000.0  # ns, the brightest of which an event is looked for in
-REACH = 250.0  # m, within which light tells by its times where it comes from
-CHARGE_REACH = 150.0  # m, within which the amount of light is known well enough to tell, too
+REACH = 165.0  # m, within which modules count; farther away the light is known worse than it tells
 EARLY, LATE = -300.0, 4000.0  # ns after unscattered light, between which light may be the shower's
-QUANTILES, SATURATION = 8, 0.25  # n photo-electrons of a module are at most 8 times and count as n / (1 + 0.25 n)
+QUANTILES = 32  # most times of a module; a third of that blurs its first light, and so place and direction
+SATURATION = 0.15  # n photo-electrons of a module weigh as n / (1 + 0.15 n), as the model is not good for more
 MOST_PE, MOST_SHARE = 1500.0, 1 / 3  # a module that saw more than this, or than this share, keeps its first light only
 
 PULSES_PER_PHOTON = 1.055
@@ -62,16 +62,17 @@ def cores(event: Event) -> tuple[Ints, Floats, Floats]:
     good = _brightest(time, charge)
     module, time, charge = module[good], time[good], charge[good]
     lit, row = np.unique(module, return_inverse=True)
-    begin = np.full(len(lit), np.inf)
+    begin, total = np.full(len(lit), np.inf), np.zeros(len(lit))
     np.minimum.at(begin, row, time)
-    return lit, begin, np.bincount(row, charge, len(lit))
+    np.add.at(total, row, charge)
+    return lit, begin, total
 
 
 def around(event: Event, place: Floats, time_ns: float) -> ShowerLight:
     """Return the light that can be that of a shower near `place` (m) at about `time_ns`.
 
-    Modules with light count within 250 m and those without within 150 m. Those of which a part is excluded, or which
-    are too bright to be believed, only say when their light began.
+    All live modules near enough count, with or without light. Those of which a part is excluded, or which are too
+    bright to be believed, only say when their light began.
     """
     detector = event.detector
     away = np.linalg.norm(detector.position - place, axis=1)
@@ -79,17 +80,16 @@ def around(event: Event, place: Floats, time_ns: float) -> ShowerLight:
     row, time, seen = _light_of(event, module, time_ns + away * N_GROUP / C)
     charge = np.bincount(row, seen, len(module))
     trusted = (charge < min(MOST_PE, MOST_SHARE * max(charge.sum(), 1.0))) & ~_excluded(event, module, time_ns)
-    counted = trusted & (away[module] < CHARGE_REACH)
     edges = np.searchsorted(row, np.arange(len(module) + 1))
     times = []
     for m, first, last, whole in zip(module, edges, edges[1:], trusted, strict=False):
         rows = _quantiles(time[first:last], seen[first:last])
         times.append(_outside(event, detector.dom[m], rows if whole else rows[:1]))
-    useful = np.flatnonzero(counted | [len(rows) > 0 for rows in times])
+    useful = np.flatnonzero(trusted | [len(rows) > 0 for rows in times])
     return ShowerLight(
         place,
         time_ns,
-        _columns(event, module[useful], place, np.where(counted, charge, -1.0)[useful]),
+        _columns(event, module[useful], place, np.where(trusted, charge, -1.0)[useful]),
         np.concatenate([np.empty((0, 2)), *times]) - [time_ns, 0.0],
         np.cumsum([0, *(len(times[k]) for k in useful)]),
     )
@@ -100,9 +100,10 @@ def _light_of(event: Event, module: Ints, begin_ns: Floats) -> tuple[Ints, Float
     pulses, owner = event.pulses, event.detector.index(event.pulses.dom)
     delay = pulses.time_ns - begin_ns[owner]
     good = np.isin(owner, module) & (delay > EARLY) & (delay < LATE) & (pulses.charge_pe > 0)
-    row, time = np.searchsorted(module, owner[good]), pulses.time_ns[good]
+    row, time = np.searchsorted(module, owner[good]).astype(np.int64), pulses.time_ns[good]
     order = np.lexsort((time, row))
-    return row[order], time[order], pulses.charge_pe[good][order] / (MEAN_CHARGE * PULSES_PER_PHOTON)
+    seen = pulses.charge_pe[good][order].astype(float) / (MEAN_CHARGE * PULSES_PER_PHOTON)
+    return row[order], time[order], seen
 
 
 def _columns(event: Event, module: Ints, place: Floats, charge: Floats) -> Floats:

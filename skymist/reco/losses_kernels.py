@@ -25,8 +25,7 @@ CLOSE = 60.0  # m, nearer than this the light of a segment comes from two places
 DARK_REACH = 150.0  # m, farther than this from it a dark module says nothing about a segment
 HALF = 7.2  # m, of two Gauss points in a segment
 COMPONENTS = 4  # of an arrival time
-LEAST_SHARE = 0.08
-EVEN, AROUND = 0.5, 8
+AROUND = 8
 DARK = 0.02  # PE of a module that are none of the track's light
 FLOOR, WINDOW = 1e-3, 6000.0  # share of first hits that are noise, and how many ns they are spread over
 A0, A1, A2, A3 = SHAPE
@@ -107,49 +106,38 @@ def charges(
 
 @compiled()
 def energies(
-    modules: Array, light: Array, span: Ints, noise: float, spread: float, prior: float, rounds: int, cold: bool,
-    energy: Array, mean: Array, curve: Array,
+    modules: Array, light: Array, span: Ints, noise: float, spread: float, prior: float, rounds: int, energy: Array,
+    mean: Array, work: Array,
 ) -> float:  # fmt: skip
-    """Find the non-negative energies of the least nllh of the charges, in place, and return it.
+    """Find energies by expectation maximisation from equal ones, and return the nllh of the charges.
 
-    Charges are negative binomial with variance mu (1 + spread mu). Fisher scoring; each round solves its quadratic
-    problem with E >= 0 by coordinate descent.
+    Charges are negative binomial with variance mu (1 + spread mu); its score is Poisson's with the weight 1 / (1 + spread mu).
+    Charges alone hardly tell neighbouring segments apart. A fixed number of rounds from a fixed start keeps their energies
+    even where nothing else is known, and makes them, and so the nllh, a smooth function of the track.
     """
     count = light.shape[1]
-    slope, change = np.empty(count), np.empty(count)
+    up, down = work[0], work[1]
+    seen = given = 0.0
+    for i in range(len(modules)):
+        seen += modules[i, 7]
+        for j in range(span[i, 0], span[i, 1]):
+            given += light[i, j]
+    energy[:] = seen / max(given, 1e-9)
     for turn in range(rounds):
-        curve[:] = 0.0
-        slope[:] = -prior
+        up[:] = 1e-12
+        down[:] = prior
         for i in range(len(modules)):
-            low, high = span[i, 0], span[i, 1]
             total = noise
-            for j in range(low, high):
+            for j in range(span[i, 0], span[i, 1]):
                 total += energy[j] * light[i, j]
-            sure = max(total, modules[i, 7]) if cold and turn < 2 else total
-            weight = 1.0 / (sure * (1.0 + spread * sure))
-            pull = weight * (modules[i, 7] - total)
-            for j in range(low, high):
-                slope[j] += pull * light[i, j]
-                part = weight * light[i, j]
-                for k in range(j, high):
-                    curve[j, k] += part * light[i, k]
+            weight = 1.0 / (1.0 + spread * total)
+            ratio = weight * modules[i, 7] / total
+            for j in range(span[i, 0], span[i, 1]):
+                up[j] += ratio * light[i, j]
+                down[j] += weight * light[i, j]
         for j in range(count):
-            for k in range(j):
-                curve[j, k] = curve[k, j]
-        change[:] = 0.0
-        for _ in range(12):
-            for j in range(count):
-                if curve[j, j] > 0:
-                    new = max(change[j] + slope[j] / (curve[j, j] * 1.0001), -energy[j])
-                    move = new - change[j]
-                    if move != 0.0:
-                        change[j] = new
-                        for k in range(count):
-                            slope[k] -= move * curve[j, k]
-                else:
-                    change[j] = -energy[j]
-        for j in range(count):
-            energy[j] += change[j]
+            step = up[j] / down[j]
+            energy[j] *= step * np.sqrt(step)
     value = 0.0
     for i in range(len(modules)):
         total = noise
@@ -163,7 +151,7 @@ def energies(
 
 
 @compiled()
-def even_out(energy: Array, lit: Array) -> None:
+def even_out(energy: Array, share: float, lit: Array) -> None:
     """Write energies to which the light is added that a muon gives everywhere between where it comes from and goes to."""
     count = len(energy)
     for j in range(count):
@@ -171,32 +159,33 @@ def even_out(energy: Array, lit: Array) -> None:
         for k in range(AROUND):
             before += energy[j - k] if j - k >= 0 else 0.0
             after += energy[j + k] if j + k < count else 0.0
-        lit[j] = energy[j] + EVEN * min(before, after) / AROUND
+        lit[j] = energy[j] + share * min(before, after) / AROUND
 
 
 @compiled()
 def shares(light: Array, span: Ints, hits: int, energy: Array, segment: Ints, share: Array) -> None:
-    """Write for each hit the segments that light it most, and their shares of its light."""
+    """Write for each hit the segments that light it most, and their shares of its light.
+
+    The light of the brightest one left out is taken off the others, so that shares change smoothly as segments change ranks.
+    """
+    top, value = np.empty(COMPONENTS + 1, np.int64), np.empty(COMPONENTS + 1)
     for i in range(hits):
-        for k in range(COMPONENTS):
-            segment[i, k], share[i, k] = -1, 0.0
+        top[:], value[:] = -1, 0.0
         for j in range(span[i, 0], span[i, 1]):
-            value = energy[j] * light[i, j]
-            k = COMPONENTS - 1
-            if value <= share[i, k]:
+            new, k = energy[j] * light[i, j], COMPONENTS
+            if new <= value[k]:
                 continue
-            while k > 0 and share[i, k - 1] < value:
-                segment[i, k], share[i, k] = segment[i, k - 1], share[i, k - 1]
+            while k > 0 and value[k - 1] < new:
+                top[k], value[k] = top[k - 1], value[k - 1]
                 k -= 1
-            segment[i, k], share[i, k] = j, value
-        total = 0.0
+            top[k], value[k] = j, new
+        total = DARK
         for k in range(COMPONENTS):
-            if share[i, k] < LEAST_SHARE * share[i, 0]:
-                segment[i, k] = -1
-                share[i, k] = 0.0
+            segment[i, k] = top[k] if value[k] > value[COMPONENTS] else -1
+            share[i, k] = value[k] - value[COMPONENTS]
             total += share[i, k]
         for k in range(COMPONENTS):
-            share[i, k] /= total + DARK
+            share[i, k] /= total
 
 
 @compiled()
@@ -350,23 +339,23 @@ def _expand(
 
 _MODEL = (
     "float64[:,::1], int64, int64, float64, float64[:,::1], float64[:,::1], float64, float64, float64[:,::1], float64, "
-    "float64, float64, float64"
+    "float64, float64, float64, float64"
 )
 
 
 @compiled(
-    f"void(float64[:,:,::1], {_MODEL}, int64, int64, int64, float64, float64[:,::1], float64[:,::1], float64[::1], "
+    f"void(float64[:,:,::1], {_MODEL}, int64, int64, float64, float64[:,::1], float64[:,::1], float64[::1], "
     "boolean[::1])"
 )
 def descend(
     frames: Array, modules: Array, hits: int, first: int, reach: float, times: Array, ice: Array, bottom: float,
-    step: float, table: Array, noise: float, spread: float, prior: float, weight: float, cold: int, warm: int,
+    step: float, table: Array, noise: float, spread: float, prior: float, weight: float, even: float, scoring: int,
     rounds: int, tolerance: float, points: Array, energy: Array, nllh: Array, converged: NDArray[np.bool_],
 ) -> None:  # fmt: skip
     """Fit each direction from the point and energies given for it, in place."""
     n, count = len(modules), energy.shape[1]
     light, span = np.zeros((n, count)), np.zeros((n, 2), np.int64)
-    mean, slopes, curve = np.empty(n), np.empty((n, 2)), np.empty((count, count))
+    mean, slopes, work = np.empty(n), np.empty((n, 2)), np.empty((2, count))
     segment, share = np.empty((hits, COMPONENTS), np.int64), np.empty((hits, COMPONENTS))
     out, move, trial, guess, best = np.empty(10), np.empty(3), np.empty(3), np.empty(count), np.empty(count)
     floor = np.empty(count)
@@ -375,17 +364,11 @@ def descend(
         converged[m] = False
         now, damping = np.inf, 1e-2
         trial[:] = p
-        best[:] = energy[m]
-        turns = cold
         fresh, gain = True, np.inf
         for turn in range(rounds):
-            guess[:] = best
             charges(frame, modules, hits, trial[0], trial[1], first, reach, ice, bottom, step, table, light, span)
-            value = weight * energies(
-                modules, light, span, noise, spread, prior, turns, turns == cold, guess, mean, curve
-            )
-            turns = warm
-            even_out(guess, floor)
+            value = weight * energies(modules, light, span, noise, spread, prior, scoring, guess, mean, work)
+            even_out(guess, even, floor)
             shares(light, span, hits, floor, segment, share)
             value += arrivals(
                 frame, modules[:hits], trial[0], trial[1], trial[2], first, segment, share, times, ice, bottom, step,

@@ -1,21 +1,22 @@
-"""track-losses: the direction of a muon from its light, its losses along the way being fitted too.
+"""track-losses: the direction of a muon from its light, the energies that it lost on the way being fitted too.
 
 The track is cut into segments of 25 m, each giving the light of a shower in proportion to its energy. The charges of all
-modules, hit or not, give the energies (not negative, with an exponential prior; negative binomial, because light is
-known to some 20 % a module); the first hit of each module comes from a mixture of the segments that light it, in the
-proportions of their light. So a muon that starts within the detector, or is not there at all, gives no light from
-where it has not been, and the timing of a through-going one is that of `track-mpe`.
+modules, hit or not, give the energies: not negative, with an exponential prior, by a few rounds of expectation
+maximisation; charges are negative binomial, because light is known to some 20 % a module. The first hit of each module
+comes from the segments that light it, in proportion to their light, with the timing of `track-mpe` where they light it
+under the Cherenkov angle. So a muon that starts in the detector, or is not there at all, gives no light from where it
+has not been, and a through-going one is timed as there. After "millipede" (Aartsen et al., JINST 9 (2014) P03009).
 """
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import ClassVar
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skymist.detector.ice import south_pole_ice
-from skymist.detector.light import JITTER, MEAN_CHARGE, C, shower_table
+from skymist.detector.light import JITTER, MEAN_CHARGE, N_GROUP, C, shower_table
 from skymist.detector.volume import contains
 from skymist.errors import RequestError
 from skymist.model.event import Event, Losses
@@ -29,8 +30,23 @@ Floats = NDArray[np.float64]
 MIN_MODULES = 5
 SILENT_REACH = 110.0  # m, from a hit
 SEGMENT = 25.0  # m
-FIRST, COUNT = -32, 64  # segments, from the charge centroid
-START_ENERGY = 500.0  # GeV in each
+FIRST, COUNT = -32, 64  # segments, counted from the plane through the charge centroid
+ENERGY_ROUNDS = 8  # charges alone tell neighbouring segments badly apart: more rounds make energies uneven, not better
+NOISE = 0.02  # PE in each module
+
+# The search at the coarsest level: with few modules from every start, then with all of them from the best.
+THIN_MODULES, THIN_ROUNDS, THIN_TOLERANCE = 80, 6, 0.2
+SEARCH_ROUNDS, ROUNDS, TOLERANCE = 3, 6, 0.02
+BRIGHTEST, EARLY = 6, 0.15  # modules around which a shower may be, and which share of hits may come before its light
+
+
+class Found(NamedTuple):
+    """Points (a, b, t) in m, m and ns, energies in GeV, nllh, and whether it is a minimum; a row each direction."""
+
+    points: Floats
+    energy: Floats
+    nllh: Floats
+    converged: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -40,23 +56,28 @@ class TrackLosses:
     Attributes
     ----------
     charge_exponent : float
-        As in `track-mpe`: N photo-electrons count as N ** charge_exponent.
+        N photo-electrons of a module count as N ** charge_exponent when the first of them is timed. 0.5, where
+        `track-mpe` has 0.6, keeps the contours of starting muons in bounds and costs through-going ones nothing.
     charge_weight : float
         Weight of the logarithm of the likelihood of the charges.
     spread : float
-        alpha of the charges: variance mu (1 + alpha mu).
+        Charges have the variance mu (1 + spread mu).
     prior : float
-        Of the energies, 1/GeV: keeps segments that nobody sees dark.
+        Of the energies, 1/GeV: keeps segments dark that nobody can see.
+    evenness : float
+        Light that a muon gives everywhere between where it comes from and goes to, beside the energies that charges
+        give: in units of the mean energy of the eight segments before or after, whichever is less.
     reach : float
-        Light of a segment is followed so far, m.
+        How far (m) the light of a segment is followed.
     seed : int
-        Turns the pattern of starts of the timing fit, which is one of the starts here.
+        Turns the pattern of starts of the timing fit, whose results are starts here.
     """
 
-    charge_exponent: float = 0.6
+    charge_exponent: float = 0.5
     charge_weight: float = 0.2
     spread: float = 0.1
     prior: float = 5e-5
+    evenness: float = 2.0
     reach: float = 300.0
     seed: int = 0
 
@@ -64,76 +85,107 @@ class TrackLosses:
     version: ClassVar[str] = "1"
 
     def __post_init__(self) -> None:
-        if not (0 < self.charge_exponent <= 1 and 0 < self.charge_weight <= 10 and self.reach > 50):
-            raise RequestError("track-losses needs 0 < charge_exponent <= 1, 0 < charge_weight <= 10 and reach > 50")
+        limits = {
+            "charge_exponent": (0, 1), "charge_weight": (0, 10), "spread": (0, 10), "prior": (0, 1),
+            "evenness": (0, 100), "reach": (50, 1000),
+        }  # fmt: skip
+        for name, (low, high) in limits.items():
+            value = getattr(self, name)
+            if not (low < value <= high or (name == "evenness" and value == 0)):
+                raise RequestError(f"track-losses needs {low} < {name} <= {high}, not {value}")
 
     def __call__(self, event: Event, directions: Directions, start: Fit | None) -> Fit:
-        """Maximise the likelihood at each direction; see `Reconstruction`."""
+        """Maximise the likelihood at each direction; see `Reconstruction`.
+
+        The energy is what was lost in the instrumented volume. An event with fewer than five usable modules fails in
+        every direction, and so does a direction whose start has failed.
+        """
         data = prepare(event, self.charge_exponent)
         if data is None or not len(directions):
             return Fit.failed(len(directions))
         frames = plane_frames(-directions.origin)
         if start is None:
-            found = self._search(event, data, directions, frames)
-        else:
-            found = self._descend(data, frames, _points(data, frames, start), rounds=6)
-        return self._as_fit(event, data, frames, found)
+            return _as_fit(event, data, frames, self._search(event, data, directions, frames))
+        return _as_fit(event, data, frames, self._descend(data, frames, _points(data, frames, start)))
 
-    def _search(self, event, data, directions, frames):
-        timing = TrackMPE(charge_exponent=self.charge_exponent, seed=self.seed)(event, directions, None)
-        starts = [_points(data, frames, timing), *_bright(data, frames)]
+    def profile(self, event: Event, direction: Directions, fit: Fit) -> Losses:
+        """Return the energies of the segments of one fitted track, at their middles, in the order of flight.
+
+        Parameters
+        ----------
+        event : Event
+        direction, fit : Directions, Fit
+            One row each. The fit may be another reconstruction's: only its place and time are used.
+
+        Returns
+        -------
+        Losses
+            Empty if the event has too few usable modules.
+        """
+        data = prepare(event, self.charge_exponent)
+        if data is None:
+            return Losses()
+        frames = plane_frames(-direction.origin)
+        found = self._descend(data, frames, _points(data, frames, fit), rounds=1)
+        return Losses(_middles(data, frames, found.points)[0], found.energy[0])
+
+    def _search(self, event: Event, data: "Data", directions: Directions, frames: Floats) -> Found:
+        """Fit from the timing fit's track and from tracks through the brightest place, and go on from the better."""
+        timing = TrackMPE(seed=self.seed)(event, directions, None)
         thin = data.thinned()
-        found = [self._descend(thin, frames, points, rounds=6, tolerance=0.2) for points in starts]
-        nllh = np.stack([each[2] for each in found])
+        starts = [_points(data, frames, timing), _through_the_brightest(data, frames)]
+        tried = [self._descend(thin, frames, points, THIN_ROUNDS, THIN_TOLERANCE) for points in starts]
+        nllh = np.stack([each.nllh for each in tried])
         best = np.argmin(np.where(np.isfinite(nllh), nllh, np.inf), axis=0)
-        row = np.arange(len(frames))
-        points, energy = (np.stack([each[k] for each in found])[best, row] for k in (0, 1))
-        return self._descend(data, frames, points, energy, rounds=3)
+        points = np.stack([each.points for each in tried])[best, np.arange(len(frames))]
+        return self._descend(data, frames, points, SEARCH_ROUNDS)
 
-    def _descend(self, data, frames, points, energy=None, rounds=8, tolerance=0.05):
+    def _descend(
+        self, data: "Data", frames: Floats, points: Floats, rounds: int = ROUNDS, tolerance: float = TOLERANCE
+    ) -> Found:
         from skymist.reco.losses_kernels import descend
 
         n = len(frames)
-        cold = 6 if energy is None else 2
-        energy = np.full((n, COUNT), START_ENERGY) if energy is None else energy.copy()
-        points, nllh, converged = points.copy(), np.full(n, np.nan), np.zeros(n, bool)
+        found = Found(points.copy(), np.zeros((n, COUNT)), np.full(n, np.nan), np.zeros(n, bool))
         model = data.modules, data.hits, FIRST, self.reach, table(JITTER), *ice_grid(), shower_table()[0]
-        descend(
-            frames, *model, 0.02, self.spread, self.prior, self.charge_weight, cold, 2, rounds, tolerance,
-            points, energy, nllh, converged,
-        )  # fmt: skip
-        return points, energy, nllh, converged
-
-    def _as_fit(self, event, data, frames, found):
-        points, energy, nllh, converged = found
-        usable = np.isfinite(nllh)
-        status = np.where(usable, np.where(converged, Status.OK, Status.NOT_CONVERGED), Status.FAILED)
-        points = np.where(usable[:, None], points, np.nan)
-        vertex = data.center + np.einsum("ni,nij->nj", points[:, :2], frames[:, :2])
-        middle = (np.arange(FIRST, FIRST + COUNT) + 0.5) * SEGMENT
-        places = vertex[:, None] + middle[None, :, None] * frames[:, None, 2]
-        inside = contains(event.detector, places.reshape(-1, 3)).reshape(energy.shape)
-        total = np.where(usable, np.sum(energy * inside, axis=1), np.nan)
-        return Fit(np.where(usable, nllh, np.nan), total, points[:, 2] + data.time_ns, vertex, status)
+        options = NOISE, self.spread, self.prior, self.charge_weight, self.evenness, ENERGY_ROUNDS, rounds, tolerance
+        descend(frames, *model, *options, *found)
+        return found
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
+    """What the likelihood needs of one event.
+
+    Attributes
+    ----------
+    center : (3,) float64
+        Charge-weighted centroid of the hits, in metres.
+    time_ns : float
+        Charge-weighted mean of the first hits, on the event's clock.
+    modules : (n, 10) float64
+        Hits, then near modules without light: x, y, z from the centre (m); height of the ice layer (m), scattering and
+        absorption integrated up to it; efficiency; photo-electrons; time (ns) of the first from `time_ns`; how
+        many independent ones they count as.
+    hits : int
+        How many modules saw light.
+    """
+
     center: Floats
     time_ns: float
     modules: Floats
     hits: int
 
-    def thinned(self):
-        k = max(self.hits // 80, 1)
-        if k == 1:
-            return self
-        hits, silent = self.modules[: self.hits][::k], self.modules[self.hits :][::k]
+    def thinned(self) -> Self:
+        """Return every k-th module, such that some 80 to 160 hits remain."""
+        k = max(self.hits // THIN_MODULES, 1)
+        hits, silent = self.modules[: self.hits : k], self.modules[self.hits :: k]
         return replace(self, modules=np.concatenate([hits, silent]), hits=len(hits))
 
 
 @lru_cache(maxsize=8)
 def prepare(event: Event, charge_exponent: float) -> Data | None:
+    """Return the cleaned event in the form of the likelihood, None if too few modules saw light."""
     hits = clean(event)
     if len(hits) < MIN_MODULES:
         return None
@@ -141,30 +193,48 @@ def prepare(event: Event, charge_exponent: float) -> Data | None:
     center = np.average(position[hits.module], axis=0, weights=hits.charge_pe)
     time = float(np.average(hits.time_ns, weights=hits.charge_pe))
     near = [np.linalg.norm(position[hits.silent] - place, axis=1) < SILENT_REACH for place in position[hits.module]]
-    row = np.concatenate([hits.module, hits.silent[np.any(near, axis=0)]])
-    layer, n = ice.layer(position[row]), len(hits)
-    modules = np.zeros((len(row), 10))
-    modules[:, :7] = np.column_stack([position[row] - center, layer, *ice.integrals(layer), event.detector.efficiency[row]])
-    modules[:n, 7] = hits.charge_pe / MEAN_CHARGE
-    modules[:n, 8] = hits.time_ns - time
-    modules[:n, 9] = np.maximum(hits.charge_pe, 1.0) ** charge_exponent
-    return Data(center, time, modules, n)
+    row, n = np.concatenate([hits.module, hits.silent[np.any(near, axis=0)]]), len(hits)
+    layer = ice.layer(position[row])
+    efficiency = event.detector.efficiency[row]
+    seen = np.zeros((len(row), 3))
+    seen[:n] = np.column_stack(
+        [hits.charge_pe / MEAN_CHARGE, hits.time_ns - time, np.maximum(hits.charge_pe, 1.0) ** charge_exponent]
+    )
+    known = np.where(efficiency > 0, efficiency, 1.0)
+    modules = np.column_stack([position[row] - center, layer, *ice.integrals(layer), known, seen])
+    return Data(center, time, np.ascontiguousarray(modules), n)
 
 
-def _points(data, frames, fit):
+def _points(data: Data, frames: Floats, fit: Fit) -> Floats:
+    """Return the places of a fit, moved along the directions to the plane through the centre."""
     points = np.einsum("nij,nj->ni", frames, fit.vertex - data.center)
     points[:, 2] = fit.time_ns - data.time_ns - points[:, 2] / C
     return points
 
 
-def _bright(data, frames):
-    """Tracks through the brightest module's surroundings."""
+def _through_the_brightest(data: Data, frames: Floats) -> Floats:
+    """Return tracks through the brightest modules, when a shower there would have lit the others."""
     hits = data.modules[: data.hits]
-    top = hits[np.argsort(-hits[:, 7])[:6]]
+    top = hits[np.argsort(-hits[:, 7], kind="stable")[:BRIGHTEST]]
     place = np.average(top[:, :3], axis=0, weights=top[:, 7])
-    from skymist.detector.light import N_GROUP
-    late = hits[:, 8] - np.linalg.norm(hits[:, :3] - place, axis=1) * N_GROUP / C
-    when = np.quantile(late, 0.15)
-    points = np.einsum("nij,j->ni", frames, place)
+    when = np.quantile(hits[:, 8] - np.linalg.norm(hits[:, :3] - place, axis=1) * N_GROUP / C, EARLY)
+    points = frames @ place
     points[:, 2] = when - points[:, 2] / C
-    yield points
+    return np.asarray(points)
+
+
+def _middles(data: Data, frames: Floats, points: Floats) -> Floats:
+    """Return the middles of the segments of each track, shape (n, COUNT, 3), m."""
+    place = data.center + np.einsum("ni,nij->nj", points[:, :2], frames[:, :2])
+    along = (np.arange(FIRST, FIRST + COUNT) + 0.5) * SEGMENT
+    return np.asarray(place[:, None] + along[None, :, None] * frames[:, None, 2])
+
+
+def _as_fit(event: Event, data: Data, frames: Floats, found: Found) -> Fit:
+    usable = np.isfinite(found.nllh)
+    status = np.where(usable, np.where(found.converged, Status.OK, Status.NOT_CONVERGED), Status.FAILED)
+    points = np.where(usable[:, None], found.points, np.nan)
+    vertex = data.center + np.einsum("ni,nij->nj", points[:, :2], frames[:, :2])
+    inside = contains(event.detector, _middles(data, frames, points).reshape(-1, 3)).reshape(-1, COUNT)
+    energy = np.where(usable, np.sum(found.energy * inside, axis=1), np.nan)
+    return Fit(np.where(usable, found.nllh, np.nan), energy, points[:, 2] + data.time_ns, vertex, status)

@@ -1,0 +1,104 @@
+"""The cascade fit per cell against iminuit on the same likelihood and starts.
+
+iminuit minimises the NumPy twin, and, to tell the algorithm's share from the compiler's, our compiled likelihood, once
+with differences and once with our slopes. Prints milliseconds per cell, ratios, and how often either finds a lower
+minimum by more than 0.1. Needs `iminuit` and the reference data.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from iminuit import Minuit
+
+from skymist.detector.light import shower_table
+from skymist.model import sky
+from skymist.model.event import Event
+from skymist.model.sky import Floats
+from skymist.readers.simulated_set import read_simulated
+from skymist.reco.cascade import Cascade, CascadeData, prepare
+from skymist.reco.cascade_reference import nllh
+from skymist.reco.track_mpe import ice_grid
+
+Likelihood = Callable[[Floats], float]
+
+SET = Path(__file__).parents[2] / "shared" / "data" / "simulated" / "cascades_dev.npz"
+EVENTS = 3, 12, 48
+RECO = Cascade()
+CELLS = 24
+BOUND = 200.0  # m
+
+
+def per_cell(event: Event) -> None:
+    """Time all on cells spread over the sky, and compare the minima they find."""
+    data = prepare(event, RECO.charge_weight, RECO.charge_spread)
+    assert data
+    directions = sky.directions(event.detector, event.time, sky.uniq_of(8, np.linspace(0, 767, CELLS).astype(int)))
+    RECO(event, directions, None)
+    ours, fit = timed(lambda: RECO(event, directions, None).nllh)
+    print(f"{event.name}: {data.light.lit} modules with light, {ours:.2f} ms a cell")
+    ways = ("NumPy twin", twin, False), ("compiled likelihood", kernel, False), ("compiled slopes", kernel, True)
+    for name, likelihood, slopes in ways:
+        likelihood(data, -directions.origin[0])[0](np.zeros(5))
+        theirs, found = timed(
+            lambda choice=likelihood, s=slopes: [least(data, *choice(data, -d), s) for d in directions.origin]
+        )
+        gain = np.array(found) - fit
+        print(
+            f"  iminuit on the {name}: {theirs:.1f} ms, {theirs / ours:.0f} times; "
+            f"we are deeper in {np.mean(gain > 0.1):.0%} of cells, shallower in {np.mean(gain < -0.1):.0%}"
+        )
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    """Return milliseconds of this process per cell, and the result."""
+    begin = time.process_time()
+    result = work()
+    return (time.process_time() - begin) / CELLS * 1e3, result
+
+
+def twin(data: CascadeData, flight: Floats) -> tuple[Likelihood, None]:
+    """Return the nllh of the readable reference."""
+    return lambda point: nllh(data.light, flight, point, RECO.charge_weight, RECO.charge_spread), None
+
+
+def kernel(data: CascadeData, flight: Floats) -> tuple[Likelihood, Callable[[Floats], Floats]]:
+    """Return the nllh of the compiled kernel, and its slopes."""
+    from skymist.reco.cascade_kernels import evaluate
+
+    light, slope, curve, work = data.light, np.empty(5), np.empty((5, 5)), np.empty((25, 5))
+    weights = RECO.charge_weight, RECO.charge_spread
+    model = flight, light.modules, light.times, light.first, *ice_grid(), *shower_table(), *weights
+
+    def value(point: Floats) -> float:
+        return float(evaluate(*model, np.asarray(point, float), slope, curve, work))
+
+    def slopes(point: Floats) -> Floats:
+        value(point)
+        return slope.copy()
+
+    return value, slopes
+
+
+def least(
+    data: CascadeData, likelihood: Likelihood, slopes: Callable[[Floats], Floats] | None, use_slopes: bool
+) -> float:
+    """Return the least value that MIGRAD finds from the start of `cascade`, at most `BOUND` from it."""
+    start = np.array([0.0, 0.0, 0.0, 0.0, data.ln_energy])
+    minuit = Minuit(likelihood, start, grad=slopes if use_slopes else None, name=("x", "y", "z", "t", "ln_energy"))
+    minuit.limits = [(-BOUND, BOUND)] * 3 + [(-1000, 1000), (data.ln_energy - 5, data.ln_energy + 5)]
+    minuit.errors = [5.0, 5.0, 5.0, 15.0, 0.2]
+    minuit.errordef = Minuit.LIKELIHOOD
+    return float(minuit.migrad().fval or np.inf)
+
+
+def main() -> None:
+    """Run on three simulated cascades."""
+    for index in EVENTS:
+        per_cell(read_simulated(SET, index))
+
+
+if __name__ == "__main__":
+    main()
