@@ -188,7 +188,10 @@ def check(charges: Sample, times: Sample) -> None:
         bright = expected > np.log(30)
         ratio = (np.log(np.maximum(out.value, 0.5)) - expected)[bright]
         held = times.rows(times.event % 3 == third)
-        print(f"held-out third {third}: ln(charge / expected) above 30 PE {ratio.mean():+.3f} +- {ratio.std():.3f};", end=" ")
+        print(
+            f"held-out third {third}: ln(charge / expected) above 30 PE {ratio.mean():+.3f} +- {ratio.std():.3f};",
+            end=" ",
+        )
         print(f"time {time_loss(held, time)[0] / held.weight.sum():.4f} nats a photo-electron, shift {time[-1]:.1f} ns")
 
 

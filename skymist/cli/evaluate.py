@@ -27,10 +27,16 @@ _answers = Console(highlight=False, soft_wrap=True)
 @click.option("--levels", metavar="SPEC", help="NSIDE:CELLS,... from coarse to fine; the reconstruction's by default.")
 @click.option(
     "--calibration",
-    default="icecube-2016",
-    show_default=True,
     metavar="NAME",
-    help="Of the regions that count: wilks, icecube-2016 or probability; the others stand beside it.",
+    help="Of the regions that count: population (the default where the "
+    "reconstruction has one), wilks, icecube-2016, probability or resimulated; others stand beside it.",
+)
+@click.option(
+    "--pseudo",
+    default=0,
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Simulate each event N times again for a calibration of its own; 40 or more.",
 )
 @click.option(
     "--cluster",
@@ -53,7 +59,8 @@ def evaluate(
     max_doms: int | None,
     topology: str | None,
     levels: str | None,
-    calibration: str,
+    calibration: str | None,
+    pseudo: int,
     cluster: str,
     workers: int | None,
     seed: int,
@@ -69,7 +76,8 @@ def evaluate(
     from skymist.workflow import evaluate as workflow
     from skymist.workflow.scan import load_reconstruction
 
-    find_calibration(calibration)
+    if calibration is not None:
+        find_calibration(calibration)
     steps = None if levels is None else parse_levels(levels)
     reconstruction = load_reconstruction(reco, _key_values(options), seed)
     events = workflow.select(source, workflow.parse_range(which), (min_doms, max_doms), topology)
@@ -77,7 +85,7 @@ def evaluate(
         with _progress() as show:
             document = workflow.evaluate(
                 events, reconstruction, steps, calibration, seed,
-                name=source, cluster_name=cluster, workers=workers, on_progress=show,
+                pseudo_experiments=pseudo, name=source, cluster_name=cluster, workers=workers, on_progress=show,
             )  # fmt: skip
     except KeyboardInterrupt:
         text.note("interrupted; nothing is kept, --events A:B evaluates a part")

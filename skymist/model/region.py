@@ -9,6 +9,8 @@ Positions are ICRS in radians; areas and errors, which are read by people, are i
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -169,7 +171,7 @@ def find_calibration(calibration: str | Calibration) -> Calibration:
     """
     if isinstance(calibration, Calibration):
         return calibration
-    known = {**CALIBRATIONS, RESIMULATED.name: RESIMULATED}
+    known = {**CALIBRATIONS, POPULATION.name: POPULATION, RESIMULATED.name: RESIMULATED}
     if calibration not in known:
         raise UnknownNameError("calibration", calibration, known)
     return known[calibration]
@@ -246,8 +248,33 @@ def _resimulated(tiling: xr.Dataset, containment: float) -> float:
     return Calibration.of_table(RESIMULATED.name, levels).level(tiling, containment)
 
 
+def _population(tiling: xr.Dataset, containment: float) -> float:
+    """Return the level that holds for simulated events of all kinds that the same reconstruction was run on."""
+    name = tiling.attrs.get("reconstruction", {}).get("name", "")
+    levels = population_levels().get(name)
+    if levels is None:
+        known = ", ".join(sorted(population_levels()))
+        raise RequestError(f"calibration 'population' knows nothing of the reconstruction {name!r}; it knows: {known}")
+    return Calibration.of_table(POPULATION.name, levels).level(tiling, containment)
+
+
+@cache
+def population_levels() -> Mapping[str, Mapping[float, float]]:
+    """Return TS levels by reconstruction and containment, found by ``tools/fit_levels.py``."""
+    rows = [line.split(",") for line in LEVELS_TABLE.read_text().splitlines() if not line.startswith("#")][1:]
+    found: dict[str, dict[float, float]] = {}
+    for name, containment, ts, *_ in rows:
+        found.setdefault(name, {})[float(containment)] = float(ts)
+    return found
+
+
+LEVELS_TABLE = Path(__file__).parent / "tables" / "levels.csv"
+
 RESIMULATED = Calibration("resimulated", _resimulated)
 """That of the map itself, which most maps do not have: so it is not one of `CALIBRATIONS`, which fit any map."""
+
+POPULATION = Calibration("population", _population)
+"""That of a built-in reconstruction; nor is it one of `CALIBRATIONS`, because there are others."""
 
 CALIBRATIONS: Mapping[str, Calibration] = {
     entry.name: entry

@@ -22,16 +22,22 @@ from skymist.model.reconstruction import Reconstruction
 from skymist.model.region import (
     CALIBRATIONS,
     DEFAULT_CALIBRATION,
+    POPULATION,
+    RESIMULATED,
     BestFit,
     Calibration,
     best_fit,
     find_calibration,
+    population_levels,
     region,
 )
 from skymist.model.request import Level, ScanRequest, default_levels
 from skymist.model.sky import Floats
 from skymist.readers import read_events
 from skymist.scan.run import MemoryRows, run
+from skymist.store.calibration import Trials
+from skymist.workflow.calibrate import Perturbations, resimulate, result, subject_of
+from skymist.workflow.choice import Auto, choose, names, recorded
 from skymist.workflow.products import CONTAINMENTS, plain
 
 Row = dict[str, Any]
@@ -116,11 +122,12 @@ def hit_modules(event: Event) -> int:
 
 def evaluate(
     events: Mapping[int, Event],
-    reconstruction: Reconstruction,
+    reconstruction: Reconstruction | Auto,
     levels: tuple[Level, ...] | None = None,
-    calibration: str | Calibration = DEFAULT_CALIBRATION,
+    calibration: str | Calibration | None = None,
     seed: int = 0,
     *,
+    pseudo_experiments: int = 0,
     name: str = "",
     cluster_name: str = "local",
     workers: int | None = None,
@@ -132,13 +139,17 @@ def evaluate(
     ----------
     events : mapping of int to Event
         By a number to name them with; see `select`.
-    reconstruction : Reconstruction
+    reconstruction : Reconstruction or Auto
+        With the latter, each event is scanned with what fits it.
     levels : tuple of Level, optional
         The reconstruction's own by default.
-    calibration : str or Calibration
-        Of the regions; the others that are known are reported beside it.
+    calibration : str or Calibration, optional
+        Of the regions; the others that are known are reported beside it. By default each event's own, if there are
+        pseudo-experiments, else that of the population of simulated events, if it is known for the reconstruction.
     seed : int
         Of all random numbers.
+    pseudo_experiments : int
+        How often each event is simulated again for a calibration of its own; see `skymist.workflow.calibrate`.
     name : str
         Of the set, for the report.
     cluster_name, workers
@@ -151,19 +162,22 @@ def evaluate(
     dict
         JSON-like, None where nothing is known: figures of all events (``n`` of them; those ``failed`` are left
         out of every figure), the same under ``topologies``, and each event under ``events``. Angles are
-        in degrees, 68 % and 90 % quantiles are called q68 and q90.
+        in degrees, 68 % and 90 % quantiles are called q68 and q90. If ``auto`` chooses, events say under ``chosen``
+        what and why, and ``confusion`` and ``ran`` count chosen topologies and reconstructions by the true topology.
 
     Raises
     ------
     ScanError
         If every event failed; with the first reason.
     """
-    steps = default_levels(reconstruction) if levels is None else levels
-    chosen = find_calibration(calibration)
-    calibrations = [chosen, *(other for other in CALIBRATIONS.values() if other.name != chosen.name)]
+    known = all(it in population_levels() for it in names(reconstruction))
+    usual = RESIMULATED if pseudo_experiments else POPULATION if known else DEFAULT_CALIBRATION
+    chosen = find_calibration(usual if calibration is None else calibration)
+    others = [*([RESIMULATED] if pseudo_experiments else []), *([POPULATION] if known else []), *CALIBRATIONS.values()]
+    calibrations = [chosen, *(other for other in others if other.name != chosen.name)]
     rows: list[Row] = []
     with cluster.connect(cluster_name, workers) as client:
-        scan = partial(_scan, reconstruction, steps, seed, client)
+        scan = partial(_scan, reconstruction, levels, seed, client, pseudo_experiments)
         on_progress(0, len(events))
         for index, event in events.items():
             rows.append(_row(index, event, scan, calibrations))
@@ -171,12 +185,17 @@ def evaluate(
     reasons = [row["reason"] for row in rows if "reason" in row]
     if len(reasons) == len(rows):
         raise ScanError(f"{reconstruction.name} failed on each of {len(rows)} events; the first: {reasons[0]}")
-    return _report(name, reconstruction, steps, chosen.name, rows)
+    return _report(name, reconstruction, levels, chosen.name, rows)
 
 
 def _report(
-    name: str, reconstruction: Reconstruction, levels: tuple[Level, ...], calibration: str, rows: list[Row]
+    name: str,
+    reconstruction: Reconstruction | Auto,
+    levels: tuple[Level, ...] | None,
+    calibration: str,
+    rows: list[Row],
 ) -> Row:
+    auto = isinstance(reconstruction, Auto)
     kinds = [kind for kind in (*TOPOLOGIES, UNKNOWN) if any(row["topology"] == kind for row in rows)]
     document: Row = plain(
         {
@@ -186,8 +205,9 @@ def _report(
                 "version": reconstruction.version,
                 "options": _options(reconstruction),
             },
-            "levels": levels,
+            "levels": levels if isinstance(reconstruction, Auto) else levels or default_levels(reconstruction),
             "calibration": calibration,
+            **({"confusion": _counts(rows, "topology"), "ran": _counts(rows, "reconstruction")} if auto else {}),
             **_figures(rows),
             "topologies": {kind: _figures([row for row in rows if row["topology"] == kind]) for kind in kinds},
             "events": rows,
@@ -196,24 +216,46 @@ def _report(
     return document
 
 
-def _options(reconstruction: Reconstruction) -> dict[str, Any]:
+def _counts(rows: list[Row], key: str) -> dict[str, dict[str, int]]:
+    """Return how often what was chosen, by true topology."""
+    chosen: dict[str, dict[str, int]] = {}
+    for row in rows:
+        if row.get("chosen"):
+            counts = chosen.setdefault(row["topology"], {})
+            counts[row["chosen"][key]] = counts.get(row["chosen"][key], 0) + 1
+    return chosen
+
+
+def _options(reconstruction: Reconstruction | Auto) -> dict[str, Any]:
     return asdict(reconstruction)  # type: ignore[call-overload, no-any-return]  # the protocol cannot say "dataclass"
 
 
 def _scan(
-    reconstruction: Reconstruction, levels: tuple[Level, ...], seed: int, client: Client, event: Event
+    reconstruction: Reconstruction | Auto,
+    levels: tuple[Level, ...] | None,
+    seed: int,
+    client: Client,
+    pseudo_experiments: int,
+    event: Event,
 ) -> tuple[xr.Dataset, float]:
     """Return the map of an event, and the seconds that it took once the workers were ready."""
-    options = _options(reconstruction)
-    request = ScanRequest(event.digest, reconstruction.name, reconstruction.version, options, levels, None, seed)
+    fitting, choice = choose(reconstruction, event)
+    options, steps = _options(fitting), default_levels(fitting) if levels is None else levels
+    request = ScanRequest(event.digest, fitting.name, fitting.version, options, steps, None, seed)
     rows = MemoryRows()
-    with closing(run(request, event, reconstruction, client, rows)) as steps:
-        next(steps)
+    with closing(run(request, event, fitting, client, rows)) as progress:
+        next(progress)
         began = time.perf_counter()
-        for _ in steps:
+        for _ in progress:
             pass
     seconds = time.perf_counter() - began
-    return skymap.create(rows.uniq, rows.fit, {"scan_id": request.id, "complete": True}), seconds
+    about = {"scan_id": request.id, "complete": True, "reconstruction": {"name": fitting.name, **recorded(choice)}}
+    found = skymap.create(rows.uniq, rows.fit, about)
+    if pseudo_experiments:
+        subject = subject_of(event, found, request, fitting, Perturbations(), seed)
+        trials = Trials.concatenate(list(resimulate(subject, range(pseudo_experiments), client)))
+        found.attrs["calibration"] = result(trials)
+    return found, seconds
 
 
 def _row(
@@ -226,6 +268,8 @@ def _row(
     row = {"index": index, "topology": topology, "doms": hit_modules(event)}
     try:
         found, seconds = scan(event)
+        if "chosen" in found.attrs.get("reconstruction", {}):
+            row["chosen"] = found.attrs["reconstruction"]["chosen"]
         return {**row, "cells": found.sizes["cell"], "ms": 1000 * seconds, **_compare(event, found, calibrations)}
     except Exception as error:  # noqa: BLE001 (whatever goes wrong with one event, the others count)
         return {**row, "reason": f"{type(error).__name__}: {error}"}
@@ -244,6 +288,7 @@ def _compare(event: Event, found: xr.Dataset, calibrations: Iterable[Calibration
         "error_deg": np.degrees(sky.separation(best.ra, best.dec, ra, dec)),
         "error_interpolated_deg": np.degrees(sky.separation(best.ra_interpolated, best.dec_interpolated, ra, dec)),
         "ts_truth": tiling["ts"].to_numpy()[at] if at >= 0 else np.nan,
+        "scale": found.attrs.get("calibration", {}).get("scale"),
         **next(iter(regions.values())),
         "vertex_m": _vertex_distance(event.detector, event.time, event.truth, best),
         "energy_gev": best.energy_gev,
