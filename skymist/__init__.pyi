@@ -1,10 +1,12 @@
 from .errors import ReadError, RequestError, ScanError, SkymistError, StoreError, UnknownNameError
-from .model.event import Event, Particle, Pulses, TimeWindows
+from .model.event import Event, Losses, Particle, Pulses, TimeWindows
 from .model.reconstruction import Directions, Fit, Reconstruction, Status
 from .model.region import BestFit, Region, best_fit, region
 from .model.request import Cone, Level, ScanRequest
 from .readers import read_event, read_events
 from .store.zarr import read_skymap
+from .workflow.calibrate import calibrate
+from .workflow.evaluate import evaluate
 from .workflow.events import load_event
 from .workflow.scan import load_reconstruction, scan_event
 
@@ -15,6 +17,7 @@ __all__ = [
     "Event",
     "Fit",
     "Level",
+    "Losses",
     "Particle",
     "Pulses",
     "ReadError",
@@ -29,6 +32,8 @@ __all__ = [
     "TimeWindows",
     "UnknownNameError",
     "best_fit",
+    "calibrate",
+    "evaluate",
     "load_event",
     "load_reconstruction",
     "read_event",

@@ -3,8 +3,8 @@
     skymist evaluate SET.npz --reco NAME --json > REPORT.json
     python tools/fit_levels.py REPORT.json...
 
-A level is the quantile of the TS of the truth over all events of a reconstruction, in the topologies that it is made for
-(and in nominal and other ice, if sets of both are given). Rows of other reconstructions stay in the table.
+A level is the quantile of the TS of the truth over all events of a reconstruction, in the topologies that it is made
+for (and in nominal and other ice, if sets of both are given). Rows of other reconstructions stay in the table.
 """
 
 import argparse

@@ -2,10 +2,10 @@
 
     python tools/fit_light.py SET.npz [--check]
 
-Three quantities, each the exponential of a linear function of the same features (`skymist.detector.light`): photo-electrons
-per GeV, by the likelihood of the negative binomial distribution; shape and rate of the gamma density of arrival times, by
-the likelihood of up to eight quantiles a module. With ``--check`` a third of the events is held out, three times, and
-nothing is written. The result depends on nothing but the set.
+Three quantities, each the exponential of a linear function of the same features (`skymist.detector.light`):
+photo-electrons per GeV, by the likelihood of the negative binomial distribution; shape and rate of the gamma density
+of arrival times, by the likelihood of up to eight quantiles a module. With ``--check`` a third of the events is held
+out, three times, and nothing is written. The result depends on nothing but the set.
 """
 
 import argparse
@@ -33,8 +33,8 @@ QUANTILES, SATURATION = 8, 0.25  # n photo-electrons of a module count as n / (1
 FLOOR = 1e-3 / 3000.0  # 1/ns: light that is none of these
 RIDGE = {"charge": 1e-3, "time": 1e-1}  # on coefficients of standardised features
 NOT_OF_CHARGE = ("scattered", "absorbed")
-"""Features left out there: clear layers scatter and absorb little, both, so that the charge of one ice cannot tell which
-of the two it is. As a function of their product it follows other ice well; single, one of them would take all."""
+"""Features left out there: clear layers scatter and absorb little, both, so that the charge of one ice cannot tell
+which of the two it is. As a function of their product it follows other ice well; single, one of them would take all."""
 
 
 @dataclass(frozen=True)

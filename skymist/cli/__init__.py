@@ -13,6 +13,7 @@ import click
 
 from skymist.cli import text
 from skymist.cli.calibrate import calibrate
+from skymist.cli.energy import energy
 from skymist.cli.evaluate import evaluate
 from skymist.cli.simulate import simulate
 from skymist.errors import RequestError, ScanError, SkymistError
@@ -71,7 +72,8 @@ _calibration_option = click.option(
 
 def _scan_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in reversed((
-        click.option("--reco", default="track-mpe", show_default=True, metavar="NAME", help="Reconstruction."),
+        click.option("--reco", default="track-mpe", show_default=True, metavar="NAME",
+                     help="Reconstruction, or auto for what fits the event (rule=icecube: as IceCube chooses)."),
         click.option("--option", "options", multiple=True, metavar="K=V",
                      help="Option of the reconstruction, or NSIDE:K=V of one level only; repeat."),
         click.option("--levels", metavar="SPEC", show_default="the reconstruction's own, else 8:0,64:12,512:24",
@@ -132,23 +134,26 @@ def _scan(
 ) -> None:
     from skymist.model.region import find_calibration
     from skymist.model.request import Cone, parse_levels
-    from skymist.workflow import events, products
+    from skymist.workflow import choice, events, products
     from skymist.workflow import scan as workflow
 
     watch = workflow.Stopwatch()
     find_calibration(calibration)
     steps = None if levels is None else parse_levels(levels)
     everywhere, at_level = _by_level(options)
-    reconstruction = workflow.load_reconstruction(reco, everywhere, seed)
+    asked = choice.load(reco, everywhere, seed)
     event = events.load_event(source, pulses, mirror)
     circle = None if cone is None else Cone.parse(cone, event)
     watch.lap("read")
-    if not getattr(reconstruction, "compiled", True):
-        text.note(f"compiling {reconstruction.name} for this machine: once, about 10 seconds")
+    text.note_compiling(asked)
+    reconstruction, chosen = choice.choose(asked, event)
+    watch.lap("setup")
+    text.note_compiling(reconstruction)
     with text.progress() as show:
         skymap = workflow.scan_event(
             event, reconstruction, steps, circle, seed, seeds=seeds, level_options=at_level,
-            out=out, cluster_name=cluster, workers=workers, on_progress=show, watch=watch,
+            chosen=None if chosen is None else chosen.to_dict(), out=out, cluster_name=cluster, workers=workers,
+            on_progress=show, watch=watch,
         )  # fmt: skip
     files = {kind: products.export(skymap, kind, None, calibration) for kind in ("fits", "png")}
     watch.lap("write")
@@ -262,5 +267,6 @@ def _by_level(options: tuple[str, ...]) -> tuple[dict[str, str], dict[int, dict[
 
 
 skymist.add_command(calibrate)
+skymist.add_command(energy)
 skymist.add_command(evaluate)
 skymist.add_command(simulate)

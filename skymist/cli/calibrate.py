@@ -21,7 +21,7 @@ _OF_THE_SCAN = ("reco", "options", "levels")
     "--map", "path", type=click.Path(path_type=Path), metavar="MAP",
     help="Map of the event (a .zarr folder); without it, the scan is found in --out, or made first.",
 )  # fmt: skip
-@click.option("--reco", metavar="NAME", show_default="track-mpe", help="Reconstruction of the scan.")
+@click.option("--reco", metavar="NAME", show_default="track-mpe", help="Reconstruction of the scan, or auto.")
 @click.option(
     "--option", "options", multiple=True, metavar="K=V",
     help="Option of the reconstruction, or NSIDE:K=V of one level only; repeat.",
@@ -94,7 +94,8 @@ def calibrate(
     found = products.resimulated(skymap)
     assert found is not None
     watch.lap("write")
-    document = {"map": str(path), "event": products.plain(events.identify(loaded)), **found}
+    how = {"chosen": skymap.attrs["reconstruction"]["chosen"]} if "chosen" in skymap.attrs["reconstruction"] else {}
+    document = {"map": str(path), "event": products.plain(events.identify(loaded)), **how, **found}
     document["seconds"] = {**watch.seconds, "total": sum(watch.seconds.values())}
     if as_json:
         text.print_json(document)
@@ -116,15 +117,18 @@ def _scan(
     """Return the map of a scan, which is made if there is none."""
     from skymist.cli import _by_level
     from skymist.model.request import parse_levels
-    from skymist.workflow.scan import load_reconstruction, scan_event
+    from skymist.workflow.choice import choose, load
+    from skymist.workflow.scan import scan_event
 
     everywhere, at_level = _by_level(options)
-    reconstruction = load_reconstruction(reco or "track-mpe", everywhere)
-    if not getattr(reconstruction, "compiled", True):
-        text.note(f"compiling {reconstruction.name} for this machine: once, about 10 seconds")
+    asked = load(reco or "track-mpe", everywhere)
+    text.note_compiling(asked)
+    reconstruction, chosen = choose(asked, event)
+    text.note_compiling(reconstruction)
     with text.progress() as show:
         skymap = scan_event(
             event, reconstruction, None if levels is None else parse_levels(levels), level_options=at_level,
-            out=out, cluster_name=cluster, workers=workers, on_progress=show, watch=watch,
+            chosen=None if chosen is None else chosen.to_dict(), out=out, cluster_name=cluster, workers=workers,
+            on_progress=show, watch=watch,
         )  # fmt: skip
     return Path(skymap.encoding["source"])

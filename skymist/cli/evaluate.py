@@ -18,7 +18,7 @@ _answers = Console(highlight=False, soft_wrap=True)
 
 @click.command()
 @click.argument("source", metavar="SET")
-@click.option("--reco", default="track-mpe", show_default=True, metavar="NAME", help="Reconstruction.")
+@click.option("--reco", default="track-mpe", show_default=True, metavar="NAME", help="Reconstruction, or auto.")
 @click.option("--option", "options", multiple=True, metavar="K=V", help="Option of the reconstruction; repeat.")
 @click.option("--events", "which", default=":", metavar="A:B", help="From event A to before B, counted from 0.")
 @click.option("--min-doms", type=click.IntRange(min=0), metavar="N", help="Only events that hit as many modules.")
@@ -74,12 +74,12 @@ def evaluate(
     from skymist.model.region import find_calibration
     from skymist.model.request import parse_levels
     from skymist.workflow import evaluate as workflow
-    from skymist.workflow.scan import load_reconstruction
+    from skymist.workflow.choice import load
 
     if calibration is not None:
         find_calibration(calibration)
     steps = None if levels is None else parse_levels(levels)
-    reconstruction = load_reconstruction(reco, _key_values(options), seed)
+    reconstruction = load(reco, _key_values(options), seed)
     events = workflow.select(source, workflow.parse_range(which), (min_doms, max_doms), topology)
     try:
         with _progress() as show:
@@ -112,12 +112,15 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
 
 def _print(document: Mapping[str, Any]) -> None:
     reconstruction, levels = document["reconstruction"], document["levels"]
-    plan = ",".join(f"{nside}:{extension}" for nside, extension in levels)
+    plan = ",".join(f"{nside}:{extension}" for nside, extension in levels) if levels else "of what is chosen"
     _answers.print(f"[bold]{escape(document['set'])}[/]")
     _answers.print(f"{reconstruction['name']} (version {reconstruction['version']}), levels {plan}")
     _answers.print(_accuracy(document))
     _answers.print()
     _answers.print(_coverage(document))
+    if "confusion" in document:
+        _answers.print()
+        _answers.print(_chosen(document))
     for row in document["events"]:
         if "reason" in row:
             _answers.print(f"event {row['index']} failed: {escape(row['reason'])}")
@@ -142,6 +145,15 @@ def _coverage(document: Mapping[str, Any]) -> Table:
             areas = (_number(regions["area_deg2"][key], "{:,.2f}") for key in ("50", "90"))
             table.add_row(name, calibration, *held, *areas)
             name = ""
+    return table
+
+
+def _chosen(document: Mapping[str, Any]) -> Table:
+    """Return as what events of each true topology were taken, and what ran on them."""
+    table = _table("truly", "taken for", "ran")
+    for truth in document["confusion"]:
+        counts = (document[key][truth].items() for key in ("confusion", "ran"))
+        table.add_row(truth, *(", ".join(f"{n} {name}" for name, n in sorted(each)) for each in counts))
     return table
 
 

@@ -24,6 +24,13 @@ def note(message: str, label: str = "") -> None:
     _notes.print(f"[bold red]{label}[/] {escape(message)}" if label else escape(message))
 
 
+def note_compiling(reconstruction: object) -> None:
+    """Say that the first use of a reconstruction on this machine takes a while, if it does."""
+    if not getattr(reconstruction, "compiled", True):
+        name = getattr(reconstruction, "name", "the reconstruction")
+        note(f"compiling {name} for this machine: once, about 10 seconds")
+
+
 def print_json(document: Mapping[str, Any]) -> None:
     """Print one JSON document, on one line."""
     click.echo(json.dumps(document, allow_nan=False))
@@ -65,6 +72,8 @@ def print_map(document: Mapping[str, Any]) -> None:
     cells = ", ".join(f"{count:,} of nside {nside}" for nside, count in document["cells"].items())
     _print_event_line({**document["event"], "simulated": document["simulated"]})
     _answers.print(f"{reconstruction['name']} (version {reconstruction['version']}): {cells}")
+    if "chosen" in reconstruction:
+        print_chosen(reconstruction["chosen"])
     if not document["complete"]:
         _answers.print("[bold]not complete:[/] the scan was interrupted or is still running")
     if document["failed_cells"]:
@@ -87,9 +96,16 @@ def print_map(document: Mapping[str, Any]) -> None:
         _answers.print(escape(path))
 
 
+def print_chosen(chosen: Mapping[str, Any]) -> None:
+    """Print what ``auto`` has chosen, and why."""
+    _answers.print(f"auto: {chosen['reconstruction']}, because {escape(chosen['why'])}")
+
+
 def print_calibration(document: Mapping[str, Any]) -> None:
     """Print what the calibration of a map has found."""
     _print_event_line(document["event"])
+    if "chosen" in document:
+        print_chosen(document["chosen"])
     print_resimulated(document)
     _answers.print("seconds: " + ", ".join(f"{name} {value:.2f}" for name, value in document["seconds"].items()))
     _answers.print(escape(document["map"]))

@@ -151,7 +151,9 @@ def shower_base(distance: Floats, scattering: Floats, absorption: Floats) -> tup
     return 0.4 + 0.45 * distance * scattering, rate
 
 
-def cascade_charge(distance: Floats, scattering: Floats, absorption: Floats, cos_psi: Floats, cos_eta: Floats) -> Floats:
+def cascade_charge(
+    distance: Floats, scattering: Floats, absorption: Floats, cos_psi: Floats, cos_eta: Floats
+) -> Floats:
     """Return the photo-electrons that each GeV of a shower gives a module of efficiency 1; see `shower_features`."""
     features = shower_features(distance, scattering, absorption, cos_psi, cos_eta)
     table = shower_table()[0]

@@ -186,14 +186,14 @@ def _object(header: Mapping[str, Any], key: str) -> dict[str, Any]:
 def _particle(item: object, name: str) -> Particle:
     keys = [each.name for each in fields(Particle) if each.type is float]
     try:
-        values = [float("nan") if item[key] is None else float(item[key]) for key in keys]  # type: ignore[index]
+        values = {key: float("nan") if item[key] is None else float(item[key]) for key in keys}  # type: ignore[index]
         topology = item.get("topology", "")  # type: ignore[attr-defined]
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ReadError(f"{name} is not an object with the numbers {', '.join(keys)}") from error
-    _finite(np.array(values[:2]), f"direction of {name}")
+    _finite(np.array([values["zenith"], values["azimuth"]]), f"direction of {name}")
     if topology not in ("", *TOPOLOGIES):
         raise ReadError(f"{name} has the topology {topology!r}; there are: {', '.join(TOPOLOGIES)}")
-    return Particle(*values, topology)
+    return Particle(**values, topology=topology)
 
 
 def _particle_out(particle: Particle) -> dict[str, Any]:

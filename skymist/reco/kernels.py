@@ -33,7 +33,7 @@ FAST = {"contract", "nsz", "arcp"}  # nothing that would let NaN or the order of
 _MODEL = "float64[:,::1], float64[:,::1], float64[:,::1], float64[:,::1], float64, float64, float64"
 
 
-def compiled(signature: str | None = None) -> Callable[[F], F]:
+def compiled(signature: Any = None) -> Callable[[F], F]:
     """Compile without the GIL; a function with a signature is compiled on import and kept on disk."""
     keep = signature is not None
     decorator: Any = njit(signature, cache=keep, nogil=True, fastmath=FAST, error_model="numpy")
@@ -42,7 +42,7 @@ def compiled(signature: str | None = None) -> Callable[[F], F]:
 
 
 @compiled()
-def _weights(f: float) -> tuple[Four, Four, Four]:
+def weights(f: float) -> tuple[Four, Four, Four]:
     """Return cubic B-spline weights at fraction f of a cell, with first and second derivatives."""
     g = 1.0 - f
     return (
@@ -53,7 +53,7 @@ def _weights(f: float) -> tuple[Four, Four, Four]:
 
 
 @compiled()
-def _dot(weights: Four, c0: float, c1: float, c2: float, c3: float) -> float:
+def dot(weights: Four, c0: float, c1: float, c2: float, c3: float) -> float:
     """Return the sum of four weighted coefficients."""
     return weights[0] * c0 + weights[1] * c1 + weights[2] * c2 + weights[3] * c3
 
@@ -65,7 +65,7 @@ def _along(table: Array, at: np.uint64, power: float, v0: Four, v1: Four, v2: Fo
     c1 = table[at + np.uint64(1), 0] + power * table[at + np.uint64(1), 1]
     c2 = table[at + np.uint64(2), 0] + power * table[at + np.uint64(2), 1]
     c3 = table[at + np.uint64(3), 0] + power * table[at + np.uint64(3), 1]
-    return _dot(v0, c0, c1, c2, c3), _dot(v1, c0, c1, c2, c3), _dot(v2, c0, c1, c2, c3)
+    return dot(v0, c0, c1, c2, c3), dot(v1, c0, c1, c2, c3), dot(v2, c0, c1, c2, c3)
 
 
 @compiled()
@@ -78,19 +78,19 @@ def _timing(table: Array, x: float, q: float, power: float) -> tuple[float, floa
     inside_q = Q_MIN + Q_STEP < q < Q_MIN + (SHAPES - 3) * Q_STEP
     v = (min(max(q, Q_MIN + Q_STEP), Q_MIN + (SHAPES - 3) * Q_STEP) - Q_MIN) / Q_STEP
     i, j = int(u), int(v)
-    u0, u1, u2 = _weights(u - i)
-    v0, v1, v2 = _weights(v - j)
+    u0, u1, u2 = weights(u - i)
+    v0, v1, v2 = weights(v - j)
     corner = np.uint64((i - 1) * SHAPES + j - 1)
     r0 = _along(table, corner, power, v0, v1, v2)
     r1 = _along(table, corner + np.uint64(SHAPES), power, v0, v1, v2)
     r2 = _along(table, corner + np.uint64(2 * SHAPES), power, v0, v1, v2)
     r3 = _along(table, corner + np.uint64(3 * SHAPES), power, v0, v1, v2)
-    f = _dot(u0, r0[0], r1[0], r2[0], r3[0])
-    fu = _dot(u1, r0[0], r1[0], r2[0], r3[0])
-    fuu = _dot(u2, r0[0], r1[0], r2[0], r3[0])
-    fv = _dot(u0, r0[1], r1[1], r2[1], r3[1])
-    fuv = _dot(u1, r0[1], r1[1], r2[1], r3[1])
-    fvv = _dot(u0, r0[2], r1[2], r2[2], r3[2])
+    f = dot(u0, r0[0], r1[0], r2[0], r3[0])
+    fu = dot(u1, r0[0], r1[0], r2[0], r3[0])
+    fuu = dot(u2, r0[0], r1[0], r2[0], r3[0])
+    fv = dot(u0, r0[1], r1[1], r2[1], r3[1])
+    fuv = dot(u1, r0[1], r1[1], r2[1], r3[1])
+    fvv = dot(u0, r0[2], r1[2], r2[2], r3[2])
     wx = (SOFT / (size * size) / W_STEP) if inside_w else 0.0
     wxx = -2 * wx / size if x > 0 else 2 * wx / size
     qv = 1 / Q_STEP if inside_q else 0.0
@@ -256,7 +256,7 @@ def evaluate(
 
 
 @compiled()
-def _solve(out: Array, damping: float, move: Array) -> bool:
+def solve(out: Array, damping: float, move: Array) -> bool:
     """Newton step from gradient and Hessian with the diagonal raised; tell whether the Hessian was positive."""
     aa = out[4] + damping * max(abs(out[4]), 1e-4)
     bb = out[6] + damping * max(abs(out[6]), 1e-4)
@@ -311,7 +311,7 @@ def _newton(
             break
         else:
             damping *= 6.0
-        while not _solve(now, damping, move):
+        while not solve(now, damping, move):
             damping *= 4.0
         shrink = min(1.0, 60.0 / max(abs(move[0]), abs(move[1]), 1e-9), 200.0 / max(abs(move[2]), 1e-9))
         gain = 0.0

@@ -1,11 +1,12 @@
 """track-losses: the direction of a muon from its light, the energies that it lost on the way being fitted too.
 
-The track is cut into segments of 25 m, each giving the light of a shower in proportion to its energy. The charges of all
-modules, hit or not, give the energies: not negative, with an exponential prior, by a few rounds of expectation
-maximisation; charges are negative binomial, because light is known to some 20 % a module. The first hit of each module
-comes from the segments that light it, in proportion to their light, with the timing of `track-mpe` where they light it
-under the Cherenkov angle. So a muon that starts in the detector, or is not there at all, gives no light from where it
-has not been, and a through-going one is timed as there. After "millipede" (Aartsen et al., JINST 9 (2014) P03009).
+The track is cut into segments of 25 m, each giving the light of a shower in proportion to its energy. The charges of
+all modules, hit or not, give the energies: not negative, with an exponential prior, by a few rounds of expectation
+maximisation; charges are negative binomial, because light is known to some 20 % a module. The first hit of each
+module comes from the segments that light it, in proportion to their light, with the timing of `track-mpe` where they
+light it under the Cherenkov angle. So a muon that starts in the detector, or is not there at all, gives no light from
+where it has not been, and a through-going one is timed as there. After "millipede" (Aartsen et al., JINST 9 (2014)
+P03009).
 """
 
 from dataclasses import dataclass, replace
@@ -29,10 +30,20 @@ Floats = NDArray[np.float64]
 
 MIN_MODULES = 5
 SILENT_REACH = 110.0  # m, from a hit
+
 SEGMENT = 25.0  # m
 FIRST, COUNT = -32, 64  # segments, counted from the plane through the charge centroid
-ENERGY_ROUNDS = 8  # charges alone tell neighbouring segments badly apart: more rounds make energies uneven, not better
 NOISE = 0.02  # PE in each module
+ENERGY_ROUNDS = 8  # charges alone tell neighbouring segments badly apart: more rounds make energies uneven, not better
+DARK_REACH = 150.0  # m, farther than this from it a dark module says nothing about a segment
+FADING = 0.5  # of the squared reach: from there on light is faded out
+CORE2 = 4.0  # m^2, rounds off the distance near the track
+CLOSE, HALF = 60.0, 7.2  # m: a segment nearer than this gives light from two points (Gauss), so far from its middle
+AROUND = 8  # segments, over which energies are averaged for the even light
+
+COMPONENTS = 4  # segments whose light may come first
+DARK = 0.02  # PE of a module that are none of the track's light
+FLOOR, WINDOW = 1e-3, 6000.0  # share of first hits that are noise, and how many ns they are spread over
 
 # The search at the coarsest level: with few modules from every start, then with all of them from the best.
 THIN_MODULES, THIN_ROUNDS, THIN_TOLERANCE = 80, 6, 0.2
@@ -143,13 +154,14 @@ class TrackLosses:
     def _descend(
         self, data: "Data", frames: Floats, points: Floats, rounds: int = ROUNDS, tolerance: float = TOLERANCE
     ) -> Found:
-        from skymist.reco.losses_kernels import descend
+        from skymist.reco.losses_kernels import Settings, Tables, descend
 
         n = len(frames)
         found = Found(points.copy(), np.zeros((n, COUNT)), np.full(n, np.nan), np.zeros(n, bool))
-        model = data.modules, data.hits, FIRST, self.reach, table(JITTER), *ice_grid(), shower_table()[0]
-        options = NOISE, self.spread, self.prior, self.charge_weight, self.evenness, ENERGY_ROUNDS, rounds, tolerance
-        descend(frames, *model, *options, *found)
+        tables = Tables(table(JITTER), *ice_grid(), *(tuple(column) for column in shower_table()[0].T.tolist()))
+        settings = Settings(NOISE, self.spread, self.prior, self.charge_weight, self.evenness, self.reach)
+        descend(frames, data.modules, data.hits, tables, settings, rounds, tolerance, *found)
+        found.nllh[~np.isfinite(points).all(axis=1)] = np.nan  # a start that has failed
         return found
 
 
@@ -209,7 +221,7 @@ def _points(data: Data, frames: Floats, fit: Fit) -> Floats:
     """Return the places of a fit, moved along the directions to the plane through the centre."""
     points = np.einsum("nij,nj->ni", frames, fit.vertex - data.center)
     points[:, 2] = fit.time_ns - data.time_ns - points[:, 2] / C
-    return points
+    return np.asarray(points)
 
 
 def _through_the_brightest(data: Data, frames: Floats) -> Floats:

@@ -37,7 +37,7 @@ from skymist.readers import read_events
 from skymist.scan.run import MemoryRows, run
 from skymist.store.calibration import Trials
 from skymist.workflow.calibrate import Perturbations, resimulate, result, subject_of
-from skymist.workflow.choice import Auto, choose, names, recorded
+from skymist.workflow.choice import Auto, choose, names
 from skymist.workflow.products import CONTAINMENTS, plain
 
 Row = dict[str, Any]
@@ -196,6 +196,7 @@ def _report(
     rows: list[Row],
 ) -> Row:
     auto = isinstance(reconstruction, Auto)
+    plan = levels if levels is not None or isinstance(reconstruction, Auto) else default_levels(reconstruction)
     kinds = [kind for kind in (*TOPOLOGIES, UNKNOWN) if any(row["topology"] == kind for row in rows)]
     document: Row = plain(
         {
@@ -205,7 +206,7 @@ def _report(
                 "version": reconstruction.version,
                 "options": _options(reconstruction),
             },
-            "levels": levels if isinstance(reconstruction, Auto) else levels or default_levels(reconstruction),
+            "levels": plan,
             "calibration": calibration,
             **({"confusion": _counts(rows, "topology"), "ran": _counts(rows, "reconstruction")} if auto else {}),
             **_figures(rows),
@@ -220,14 +221,14 @@ def _counts(rows: list[Row], key: str) -> dict[str, dict[str, int]]:
     """Return how often what was chosen, by true topology."""
     chosen: dict[str, dict[str, int]] = {}
     for row in rows:
-        if row.get("chosen"):
+        if "chosen" in row:
             counts = chosen.setdefault(row["topology"], {})
             counts[row["chosen"][key]] = counts.get(row["chosen"][key], 0) + 1
     return chosen
 
 
 def _options(reconstruction: Reconstruction | Auto) -> dict[str, Any]:
-    return asdict(reconstruction)  # type: ignore[call-overload, no-any-return]  # the protocol cannot say "dataclass"
+    return asdict(reconstruction)  # type: ignore[arg-type]  # the protocol cannot say "dataclass"
 
 
 def _scan(
@@ -249,8 +250,8 @@ def _scan(
         for _ in progress:
             pass
     seconds = time.perf_counter() - began
-    about = {"scan_id": request.id, "complete": True, "reconstruction": {"name": fitting.name, **recorded(choice)}}
-    found = skymap.create(rows.uniq, rows.fit, about)
+    about = {"scan_id": request.id, "complete": True, "reconstruction": {"name": fitting.name}}
+    found = skymap.create(rows.uniq, rows.fit, about if choice is None else {**about, "chosen": choice.to_dict()})
     if pseudo_experiments:
         subject = subject_of(event, found, request, fitting, Perturbations(), seed)
         trials = Trials.concatenate(list(resimulate(subject, range(pseudo_experiments), client)))
@@ -268,8 +269,8 @@ def _row(
     row = {"index": index, "topology": topology, "doms": hit_modules(event)}
     try:
         found, seconds = scan(event)
-        if "chosen" in found.attrs.get("reconstruction", {}):
-            row["chosen"] = found.attrs["reconstruction"]["chosen"]
+        if "chosen" in found.attrs:
+            row["chosen"] = found.attrs["chosen"]
         return {**row, "cells": found.sizes["cell"], "ms": 1000 * seconds, **_compare(event, found, calibrations)}
     except Exception as error:  # noqa: BLE001 (whatever goes wrong with one event, the others count)
         return {**row, "reason": f"{type(error).__name__}: {error}"}

@@ -62,6 +62,7 @@ def scan_event(
     *,
     seeds: int = 1,
     level_options: Mapping[int, Mapping[str, Any]] | None = None,
+    chosen: Mapping[str, Any] | None = None,
     out: Path = Path("scans"),
     cluster_name: str = "local",
     workers: int | None = None,
@@ -85,6 +86,9 @@ def scan_event(
         Fits of the coarser level from which each cell starts; the best result counts.
     level_options : mapping of int to mapping, optional
         By nside, options of the reconstruction that are different at that level (values or text).
+    chosen : mapping, optional
+        How the reconstruction was chosen (JSON-like); the map says it under ``reconstruction``, its id does not
+        depend on it.
     out : Path
         Folder of the store. Its name follows from the request: the same request is found again,
         and if its map is complete, read and not computed.
@@ -122,7 +126,8 @@ def scan_event(
     )
     path = out / f"{event.name}.{reconstruction.name}.{request.id[:12]}.zarr"
     watch = watch or Stopwatch()
-    with SkyMapStore(path, _attributes(event, reconstruction, request)) as store:
+    how = {} if chosen is None else {"chosen": dict(chosen)}
+    with SkyMapStore(path, _attributes(event, reconstruction, request, how)) as store:
         watch.lap("write")
         if not store.complete:
             with cluster.connect(cluster_name, workers) as client:
@@ -136,6 +141,7 @@ def scan_event(
             watch.lap("setup")
             store.commit(complete=True)
     result = read_skymap(path)
+    result.attrs["reconstruction"].update(how)  # a map that was there already may have been asked for by name
     watch.lap("write")
     return result
 
@@ -146,7 +152,9 @@ def _typed(reconstruction: Reconstruction, options: Mapping[str, Any]) -> dict[s
     return {key: getattr(changed, key) for key in options}
 
 
-def _attributes(event: Event, reconstruction: Reconstruction, request: ScanRequest) -> dict[str, Any]:
+def _attributes(
+    event: Event, reconstruction: Reconstruction, request: ScanRequest, how: Mapping[str, Any]
+) -> dict[str, Any]:
     site = event.detector
     truth = {} if event.truth is None else {"truth": describe_particle(event, event.truth)}
     return {
@@ -164,6 +172,7 @@ def _attributes(event: Event, reconstruction: Reconstruction, request: ScanReque
             "version": reconstruction.version,
             "options": dict(request.options),
             **({"level_options": request.to_dict()["level_options"]} if request.level_options else {}),
+            **how,
         },
         "software": f"skymist {version('skymist')}",
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
