@@ -28,7 +28,7 @@ def test_built_ins_are_entry_points() -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(UnknownNameError, match=r"no reconstruction is called 'bawl'; there are: bowl, track-mpe"):
+    with pytest.raises(UnknownNameError, match=r"no reconstruction is called 'bawl'; there are: bowl, cascade"):
         plugins.load(plugins.RECONSTRUCTIONS, "bawl")
 
 

@@ -114,7 +114,8 @@ def test_hessian_at_the_minimum() -> None:
 
 def fitted_point(event: Event, muon: Muon) -> np.ndarray:
     data = prepare(event, RECO.charge_exponent)
-    fit = RECO(event, toward(-muon.flight), None)
+    directions = toward(-muon.flight)
+    fit = RECO(event, directions, RECO(event, directions, None))  # the search alone stops early
     frame = plane_frames(muon.flight[None])[0]
     assert data
     return np.array([*(frame[:2] @ (fit.vertex[0] - data.center)), fit.time_ns[0] - data.time_ns])
