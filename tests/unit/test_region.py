@@ -304,7 +304,7 @@ def test_the_scale_is_that_of_all_but_the_tail() -> None:
 
 def test_bad_requests_name_the_choices() -> None:
     data = paraboloid(20, 20, levels=(8,))
-    with pytest.raises(UnknownNameError, match="calibration is called 'wilkes'; there are: icecube-2016, population, prob"):
+    with pytest.raises(UnknownNameError, match="calibration is called 'wilkes'; there are: icecube-2016, pop"):
         find_calibration("wilkes")
     with pytest.raises(RequestError, match=r"0.68; it has: 0.5, 0.9"):
         region(data, 0.68, "icecube-2016")
