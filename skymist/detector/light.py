@@ -187,7 +187,8 @@ def shower_arrival(clock: Floats) -> Floats:
 def shower_table() -> tuple[Floats, float]:
     """Return coefficients of `shower_features` for charge, shape and rate, shape (27, 3), and the shift in ns.
 
-    Fitted by ``tools/fit_light.py`` to cascades simulated photon by photon through the layered, tilted ice.
+    Fitted by ``tools/fit_light.py`` to cascades and muons simulated photon by photon through the layered, tilted ice:
+    charges to those of cascades, times to bulk and first light of both.
     """
     text = (files("skymist.detector") / "tables" / "shower_light.csv").read_text()
     lines = [line for line in text.splitlines() if not line.startswith("#")]

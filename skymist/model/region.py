@@ -199,7 +199,8 @@ def wilks_scale(ts: Floats, containment: float = 0.9) -> tuple[float, float]:
     a few that are very much so do not matter.
     """
     k = max(int(containment * len(ts)), 1)
-    scale = np.minimum(ts, np.sort(ts)[k - 1]).sum() / (2 * k)
+    ordered = np.sort(ts)  # so that the sum, too, does not depend on who was done first
+    scale = np.minimum(ordered, ordered[k - 1]).sum() / (2 * k)
     return float(scale), float(scale / np.sqrt(k))
 
 

@@ -49,9 +49,9 @@ class Hits:
 def clean(event: Event) -> Hits:
     """Return first hits and charges after the cleaning that track reconstructions use.
 
-    Pulses in exclusion windows and on infill strings are dropped; of the rest, those in the brightest
-    6 us that pass seeded radius-time cleaning (grown in three rounds from local coincidences through
-    neighbours within 150 m and 1 us) and are not later than the module's median charge by 1.5 us.
+    Pulses in exclusion windows, what their modules saw afterwards, and infill strings are dropped. Of the rest stay
+    those in the brightest 6 us that pass seeded radius-time cleaning (grown in three rounds from local coincidences
+    through neighbours within 150 m and 1 us) and are not later than the module's median charge by 1.5 us.
     """
     excluded = _excluded(event)
     pulses = event.pulses[~excluded & (event.pulses.charge_pe > 0)]
@@ -68,11 +68,13 @@ def clean(event: Event) -> Hits:
 
 
 def _excluded(event: Event) -> Mask:
+    """Tell which pulses lie in an exclusion window, or after one that hides light: that is no first light."""
     pulses, drop = event.pulses, np.zeros(len(event.pulses), bool)
     for windows in event.exclusions.values():
         for dom, start, stop in zip(windows.dom, windows.start_ns, windows.stop_ns, strict=True):
-            same = (pulses.dom == dom).all(axis=1)
-            drop |= same & (pulses.time_ns >= start) & (pulses.time_ns <= stop)
+            since = (pulses.dom == dom).all(axis=1) & (pulses.time_ns >= start)
+            if (pulses.time_ns[since] <= stop).any():
+                drop |= since
     return drop
 
 

@@ -36,7 +36,7 @@ Current = tuple[tuple[float, ...], tuple[float, ...]]
 
 # Mean share of the energy that hadrons get, from 1 TeV up in decades; of neutrinos and antineutrinos together, after
 # Gandhi, Quigg, Reno and Sarcevic, Astropart. Phys. 5 (1996) 81.
-MEAN_INELASTICITY = 0.43, 0.40, 0.32, 0.27, 0.25, 0.24
+MEAN_INELASTICITY = 0.44, 0.40, 0.32, 0.27, 0.25, 0.24
 SHARES = (np.arange(40) + 0.5) / 40  # of interactions, ordered by inelasticity
 
 LOSS_SCATTER = 0.5  # of the logarithm of what a muon loses within some 500 m

@@ -19,7 +19,7 @@ from skymist.simulate.losses import flight_of
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-NEAREST_M, FARTHEST_M = 1.0, 1000.0  # light of a shower does not come from one point, nor from everywhere
+NEAREST_M, FARTHEST_M = 4.0, 1000.0  # light of a shower does not come from one point, nor from everywhere
 MANY = 10_000  # photons of one shower in one module: of more, each stands for several
 BLOCK = 16  # showers at a time, so that what is in work fits into the processor's cache
 

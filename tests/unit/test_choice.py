@@ -222,7 +222,7 @@ def test_evaluate_chooses_for_each_event_and_counts(
 @pytest.mark.parametrize("kind", TOPOLOGIES)
 def test_simulated_events_are_recognised(kind: str) -> None:
     inside = None if kind == "through-going" else np.array([-120.0, 140.0, -250.0])
-    choice = by_likelihood(simulate_event(12, 3, kind, 3e4, vertex=inside, perturbed=True))
+    choice = by_likelihood(simulate_event(13, 3, kind, 3e4, vertex=inside, perturbed=True))
     assert choice.topology == kind
     assert choice.reconstruction == RUNS[BY_TOPOLOGY[kind]]
 

@@ -220,6 +220,20 @@ def test_cleaning_respects_exclusions() -> None:
     assert len(left) >= len(hits) - 10
 
 
+def test_what_comes_after_hidden_light_is_no_first_hit() -> None:
+    event = simulate_event(3, 1)
+    hits, pulses = clean(event), event.pulses
+    brightest = event.detector.dom[hits.module[np.argmax(hits.charge_pe)]]
+    first = pulses.time_ns[(pulses.dom == brightest).all(axis=1)].min()
+    hidden = TimeWindows(brightest[None], np.array([first - 1]), np.array([first + 1]))
+    left = clean(replace(event, exclusions={"SaturationWindows": hidden}))
+    module = event.detector.index(brightest[None])[0]
+    assert module not in left.module
+    assert module not in left.silent
+    after = TimeWindows(brightest[None], np.array([first + 1]), np.array([first + 1e4]))
+    assert module in clean(replace(event, exclusions={"SaturationWindows": after})).module
+
+
 def test_importing_the_reconstruction_does_not_import_numba() -> None:
     code = "import sys, skymist.reco.track_mpe as t; t.is_compiled(); sys.exit('numba' in sys.modules)"
     assert run([sys.executable, "-c", code], check=False).returncode == 0
