@@ -5,6 +5,9 @@ lit or not, are negative binomial; the times at each, as quantiles of its charge
 energy and place, the times place and, with the charges, direction. Weights below 1 stand for what the light model does
 not know; they, and how far light counts, were chosen on twenty cascades simulated photon by photon such that the truth
 is as likely as possible and regions hold it as often as they say.
+
+With two points, a second shower may follow on the way, at the speed of light: for taus that decay, and for what is
+longer than a shower. Each fit goes on from that of a single shower, and is never worse.
 """
 
 from dataclasses import dataclass
@@ -19,7 +22,7 @@ from skymist.detector.ice import south_pole_ice
 from skymist.detector.light import N_GROUP, C, cascade_charge, shower_table
 from skymist.errors import RequestError
 from skymist.model import sky
-from skymist.model.event import Event
+from skymist.model.event import Event, Losses
 from skymist.model.reconstruction import Directions, Fit, Status
 from skymist.model.request import Level
 from skymist.reco.cascade_light import ShowerLight, around, cores
@@ -28,17 +31,22 @@ from skymist.reco.track_mpe import ice_grid
 
 Floats = NDArray[np.float64]
 Found = tuple[Floats, Floats, NDArray[np.bool_]]
-"""Points (x, y, z, t, ln E), shape (n, 5), their nllh and whether each is a minimum."""
+"""Points (x, y, z, t, ln E), shape (n, 5), their nllh and whether each is a minimum. Of two showers, shape (n, 7):
+those of their centre of energy and of their sum, how far apart they are (m), and ln(E2 / E1)."""
 
 MIN_MODULES = 5
 ROUNDS, TOLERANCE = 30, 1e-2  # a hundredth in the nllh is far less than contours are certain to
 START_STEP = 15.0  # m between starts along the flight
+WHOLE = 0.0, -7.0  # m and ln(E2 / E1) of a single shower
+SPLITS = (20.0, -1.5), (20.0, 1.5)  # and of two, into which it is parted to start with
 SEED_POWERS = 1.0, 0.5  # of the charge: weights of the centroids from which the search in all directions starts
 
 
 @dataclass(frozen=True)
 class Cascade:
     """Fit of a point-like shower: per direction its place, time and energy.
+
+    Of two showers, the place and time are those of their centre of energy, and the energy is their sum.
 
     Attributes
     ----------
@@ -49,11 +57,14 @@ class Cascade:
         Squared relative scatter of the charges around those expected, beyond that of counting.
     starts : int
         Places along the flight at which the fits of the coarsest level start.
+    points : int
+        1, or 2 for a second shower on the way, up to some 150 m further on; takes eight times as long.
     """
 
     charge_weight: float = 0.25
     charge_spread: float = 0.04
     starts: int = 1
+    points: int = 1
 
     name: ClassVar[str] = "cascade"
     version: ClassVar[str] = "1"
@@ -65,11 +76,14 @@ class Cascade:
                 "cascade needs 0 < charge_weight <= 10, 0 < charge_spread <= 10 and 1 <= starts <= 20, not "
                 f"{self.charge_weight}, {self.charge_spread} and {self.starts}"
             )
+        if self.points not in (1, 2):
+            raise RequestError(f"cascade has 1 or 2 points, not {self.points}")
 
     @property
     def compiled(self) -> bool:
         """Whether the kernels were compiled on this machine before; if not, the first call takes some 10 s."""
-        return is_compiled(Path(__file__).with_name("cascade_kernels.py"), "descend")
+        files = ("cascade_kernels.py", "cascade_pair_kernels.py")[: self.points]
+        return all(is_compiled(Path(__file__).with_name(name), "descend") for name in files)
 
     def __call__(self, event: Event, directions: Directions, start: Fit | None) -> Fit:
         """Maximise the likelihood at each direction; see `Reconstruction`.
@@ -80,12 +94,38 @@ class Cascade:
         data = prepare(event, self.charge_weight, self.charge_spread)
         if data is None or not len(directions):
             return Fit.failed(len(directions))
+        return _as_fit(data.light, self._find(data, directions, start))
+
+    def profile(self, event: Event, direction: Directions, fit: Fit) -> Losses:
+        """Return place and energy of each shower of a fit, in the order of flight.
+
+        Parameters
+        ----------
+        event : Event
+        direction, fit : Directions, Fit
+            One row each.
+
+        Returns
+        -------
+        Losses
+            As many as `points`; empty if two are wanted of an event with too few modules with light.
+        """
+        if self.points == 1:
+            return Losses(fit.vertex.astype(float), fit.energy_gev.astype(float))
+        data = prepare(event, self.charge_weight, self.charge_spread)
+        if data is None:
+            return Losses()
+        points, _, _ = self._find(data, direction, fit)
+        return _showers(data.light, -direction.origin[0], points[0])
+
+    def _find(self, data: "CascadeData", directions: Directions, start: Fit | None) -> Found:
         flight = np.ascontiguousarray(-directions.origin)
         if start is None:
-            return _as_fit(data.light, self._search(data, flight))
-        relative = np.column_stack([start.vertex - data.light.center, start.time_ns - data.light.time_ns])
-        points = np.column_stack([relative, np.log(start.energy_gev.astype(float))])
-        return _as_fit(data.light, descend(data.light, flight, points, self.charge_weight, self.charge_spread))
+            found = self._search(data, flight)
+        else:
+            relative = np.column_stack([start.vertex - data.light.center, start.time_ns - data.light.time_ns])
+            found = self._descend(data, flight, np.column_stack([relative, np.log(start.energy_gev.astype(float))]))
+        return found if self.points == 1 else self._part(data, flight, found)
 
     def _search(self, data: "CascadeData", flight: Floats) -> Found:
         """Fit from places before and behind that of the event, and take the best."""
@@ -94,10 +134,22 @@ class Cascade:
             points = np.tile([0.0, 0.0, 0.0, 0.0, data.ln_energy], (len(flight), 1))
             points[:, :3] += step * flight
             points[:, 3] += step / C
-            found = descend(data.light, flight, points, self.charge_weight, self.charge_spread)
+            found = self._descend(data, flight, points)
             best = found if best is None else _better(best, found)
         assert best is not None
         return best
+
+    def _part(self, data: "CascadeData", flight: Floats, single: Found) -> Found:
+        """Return the best fits of two showers, or those of one as two at the same place where that is better."""
+        points, nllh, converged = single
+        best = np.column_stack([points, np.tile(WHOLE, (len(points), 1))]), nllh, converged
+        for split in SPLITS:
+            parted = np.column_stack([points, np.tile(split, (len(points), 1))])
+            best = _better(best, self._descend(data, flight, parted))
+        return best
+
+    def _descend(self, data: "CascadeData", flight: Floats, points: Floats) -> Found:
+        return descend(data.light, flight, points, self.charge_weight, self.charge_spread)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,9 +207,11 @@ def ln_energy_at(light: ShowerLight, place: Floats) -> float:
 
 
 def descend(light: ShowerLight, flight: Floats, points: Floats, charge_weight: float, charge_spread: float) -> Found:
-    """Fit each direction of flight from the point given for it."""
-    from skymist.reco.cascade_kernels import descend as fit
-
+    """Fit each direction of flight from the point given for it; see `Found` for what points are."""
+    if points.shape[1] == 5:
+        from skymist.reco.cascade_kernels import descend as fit
+    else:
+        from skymist.reco.cascade_pair_kernels import descend as fit
     points, nllh, converged = points.copy(), np.empty(len(flight)), np.zeros(len(flight), bool)
     model = light.modules, light.times, light.first, *ice_grid(), *shower_table(), charge_weight, charge_spread
     fit(flight, *model, ROUNDS, TOLERANCE, points, nllh, converged)
@@ -177,6 +231,13 @@ def _better(one: Found, other: Found) -> Found:
         np.where(choose, other[1], one[1]),
         np.where(choose, other[2], one[2]),
     )
+
+
+def _showers(light: ShowerLight, flight: Floats, point: Floats) -> Losses:
+    """Return the first and the second shower of a point."""
+    share = 1 / (1 + np.exp([point[6], -point[6]]))
+    along = point[5] * np.array([-share[1], share[0]])
+    return Losses(light.center + point[:3] + along[:, None] * flight, np.exp(point[4]) * share)
 
 
 def _as_fit(light: ShowerLight, found: Found) -> Fit:

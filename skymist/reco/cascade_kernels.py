@@ -1,7 +1,7 @@
 """Compiled core of the cascade fit: the likelihood with its derivatives, and damped Gauss-Newton steps on it.
 
 Coordinates of a shower: x, y, z (m) and t (ns) of its light maximum, counted from the centre and time of the data, and
-the logarithm of its energy in GeV.
+the logarithm of its energy in GeV. `cascade_pair_kernels` has those of two showers.
 
 The formulas and constants of `light` are compiled in, but Numba's cache watches this file only: after changing them,
 change this file too. The test against `cascade_reference` tells if that was forgotten.
@@ -34,10 +34,13 @@ SLOW = N_GROUP / C  # ns/m
 BRIGHT = 30.0  # most of ln(photo-electrons), so that no trial overflows
 
 FAR, LATE, MORE = 40.0, 150.0, 1.5  # m, ns and ln E: the longest step of a fit
+PAIR = 7  # coordinates of two showers
+LONGEST, UNEVEN = 300.0, 7.0  # m between two showers and ln of the ratio of their energies: no more is looked for
+HELD = 1e12  # curvature along what is at such a limit
 
 _base: Any = compiled()(light.shower_base)
 
-_MODEL = (
+MODEL = (
     "float64[:,::1], float64[:,::1], int64[::1], float64[:,::1], float64, float64, float64[:,::1], float64, float64, "
     "float64"
 )
@@ -175,11 +178,24 @@ def _charge(seen: float, expected: float, spread: float) -> tuple[float, float, 
 @compiled()
 def _add(out: Array, curve: Array, row: Array, slope: float, weight: float) -> None:
     """Add a term with this slope, and a curvature, along the direction `row` of the coordinates."""
-    for k in range(5):
+    for k in range(len(row)):
         out[k] += slope * row[k]
         lever = weight * row[k]
         for j in range(k + 1):
             curve[k, j] += lever * row[j]
+
+
+@compiled()
+def _score(
+    modules: Array, i: int, p: Array, distance: float, power: float, arrival: Score, shapes: Array, rates: Array,
+    row: Array,
+) -> None:  # fmt: skip
+    """Turn the slopes of the density of a time in delay, shape and rate into those in the coordinates of the shower."""
+    _, by_delay, by_shape, by_rate = arrival
+    for k in range(3):
+        away = (modules[i, k] - p[k]) / distance
+        row[k] = by_delay * SLOW * away + power * by_shape * shapes[k] + by_rate * rates[k]
+    row[3], row[4] = -by_delay, 0.0
 
 
 @compiled()
@@ -193,12 +209,9 @@ def _add_times(
     norm, digamma = np.log(rate) - math.lgamma(shape), _digamma(shape)
     begin = p[3] + SLOW * distance + shift
     for n in range(start, stop):
-        f, by_delay, by_shape, by_rate = _arrival(times[n, 0] - begin, shape, rate, norm, digamma)
-        value -= times[n, 1] * f
-        for k in range(3):
-            away = (modules[i, k] - p[k]) / distance
-            row[k] = by_delay * SLOW * away + power * by_shape * shapes[k] + by_rate * rates[k]
-        row[3], row[4] = -by_delay, 0.0
+        arrival = _arrival(times[n, 0] - begin, shape, rate, norm, digamma)
+        value -= times[n, 1] * arrival[0]
+        _score(modules, i, p, distance, power, arrival, shapes, rates, row)
         _add(slope, curve, row, -times[n, 1], times[n, 1])
     return value
 
@@ -236,9 +249,18 @@ def evaluate(
 
 
 @compiled()
+def _hold(p: Array, slope: Array, curve: Array) -> None:
+    """Let no step change what is at its limit and would go beyond."""
+    if len(p) == PAIR:
+        for k, low, high in ((5, 0.0, LONGEST), (6, -UNEVEN, UNEVEN)):
+            if (p[k] <= low and slope[k] > 0) or (p[k] >= high and slope[k] < 0):
+                curve[k, k] += HELD
+
+
+@compiled()
 def _solve(slope: Array, curve: Array, damping: float, root: Array, move: Array) -> bool:
     """Write the Gauss-Newton step with the diagonal raised (Cholesky's decomposition); tell if there is one."""
-    for k in range(5):
+    for k in range(len(move)):
         for j in range(k + 1):
             total = curve[k, j]
             for i in range(j):
@@ -250,13 +272,13 @@ def _solve(slope: Array, curve: Array, damping: float, root: Array, move: Array)
                 if not total > 0:
                     return False
                 root[k, k] = np.sqrt(total)
-    for k in range(5):
+    for k in range(len(move)):
         total = -slope[k]
         for j in range(k):
             total -= root[k, j] * move[j]
         move[k] = total / root[k, k]
-    for k in range(4, -1, -1):
-        for j in range(k + 1, 5):
+    for k in range(len(move) - 1, -1, -1):
+        for j in range(k + 1, len(move)):
             move[k] -= root[j, k] * move[j]
         move[k] /= root[k, k]
     return True
@@ -269,14 +291,14 @@ def _learn(curve: Array, step: Array, change: Array, turned: Array) -> None:
     Without this, steps go to and fro along directions in which sums of squares are not the curvature.
     """
     bent = along = 0.0
-    for k in range(5):
+    for k in range(len(step)):
         turned[k] = 0.0
-        for j in range(5):
+        for j in range(len(step)):
             turned[k] += curve[max(k, j), min(k, j)] * step[j]
         bent += turned[k] * step[k]
         along += change[k] * step[k]
     if along > 1e-3 * bent:
-        for k in range(5):
+        for k in range(len(step)):
             for j in range(k + 1):
                 curve[k, j] += change[k] * change[j] / along - turned[k] * turned[j] / bent
 
@@ -286,51 +308,76 @@ def _shorten(move: Array) -> None:
     """Keep a step within what the local picture can be trusted for."""
     far = max(abs(move[0]), abs(move[1]), abs(move[2])) / FAR
     excess = max(far, abs(move[3]) / LATE, abs(move[4]) / MORE, 1.0)
-    for k in range(5):
+    if len(move) == PAIR:
+        excess = max(excess, abs(move[5]) / FAR, abs(move[6]) / MORE)
+    for k in range(len(move)):
         move[k] /= excess
 
 
 @compiled()
-def _descend(
-    flight: Array, modules: Array, times: Array, first: Ints, ice: Array, bottom: float, step: float, table: Array,
-    shift: float, weight: float, spread: float, rounds: int, tolerance: float, p: Array, work: Array,
-) -> tuple[float, bool]:  # fmt: skip
-    """Descend from p, in place; return the nllh and whether it converged."""
-    trial, move, now, new, made, turned = work[4], work[5], work[6], work[7], work[8], work[9]
-    root, curve, fresh = work[10:15], work[15:20], work[20:25]
-    best, damping, gain = np.inf, 1e-2, np.inf
-    trial[:] = p
-    for _ in range(rounds):
-        value = evaluate(
-            flight, modules, times, first, ice, bottom, step, table, shift, weight, spread, trial, new, fresh, work
-        )
-        if value < best:
-            if best < np.inf:
-                for k in range(5):
-                    made[k], now[k] = trial[k] - p[k], new[k] - now[k]
-                _learn(fresh, made, now, turned)
-            best = value
-            p[:], now[:], curve[:] = trial, new, fresh
-            damping = max(damping / 5, 1e-5)
-        elif damping > 1e6 or not value < np.inf:
-            break
-        else:
-            damping *= 5.0
-        while not _solve(now, curve, damping, root, move):
-            damping = 4.0 * damping + 1e-3
-            if damping > 1e9:
-                return np.nan, False
-        _shorten(move)
-        gain = 0.0
-        for k in range(5):
-            trial[k] = p[k] + move[k]
-            gain -= now[k] * move[k] / 2
-        if gain < tolerance and damping < 0.1:
-            return best, True
-    return best, gain < tolerance
+def _step(p: Array, move: Array, slope: Array, trial: Array) -> float:
+    """Write where a step leads, within the limits of two showers; return by how much it should lower the nllh."""
+    gain = 0.0
+    for k in range(len(p)):
+        trial[k] = p[k] + move[k]
+        gain -= slope[k] * move[k] / 2
+    if len(p) == PAIR:
+        trial[5] = min(max(trial[5], 0.0), LONGEST)
+        trial[6] = min(max(trial[6], -UNEVEN), UNEVEN)
+    return gain
 
 
-@compiled(f"void(float64[:,::1], {_MODEL}, int64, float64, float64[:,::1], float64[::1], boolean[::1])")
+def descent(likelihood: Any) -> Any:
+    """Return what descends in a likelihood such as `evaluate`.
+
+    A function that makes one, because what is given a compiled function cannot be kept on disk.
+    """
+
+    @compiled()
+    def descend_one(
+        flight: Array, modules: Array, times: Array, first: Ints, ice: Array, bottom: float, step: float, table: Array,
+        shift: float, weight: float, spread: float, rounds: int, tolerance: float, p: Array, work: Array,
+    ) -> tuple[float, bool]:  # fmt: skip
+        """Descend from p, in place; return the nllh and whether it converged."""
+        trial, move, now, new, made, turned = work[4], work[5], work[6], work[7], work[8], work[9]
+        n = len(p)
+        root, curve, fresh = work[10 : 10 + n], work[10 + n : 10 + 2 * n], work[10 + 2 * n : 10 + 3 * n]
+        best, damping, gain = np.inf, 1e-2, np.inf
+        trial[:] = p
+        for _ in range(rounds):
+            value = likelihood(
+                flight, modules, times, first, ice, bottom, step, table, shift, weight, spread, trial, new, fresh, work
+            )
+            if value < best:
+                if best < np.inf:
+                    for k in range(len(move)):
+                        made[k], now[k] = trial[k] - p[k], new[k] - now[k]
+                    _learn(fresh, made, now, turned)
+                best = value
+                p[:], now[:], curve[:] = trial, new, fresh
+                _hold(p, now, curve)
+                damping = max(damping / 5, 1e-5)
+            elif damping > 1e6 or not value < np.inf:
+                break
+            else:
+                damping *= 5.0
+            while not _solve(now, curve, damping, root, move):
+                damping = 4.0 * damping + 1e-3
+                if damping > 1e9:
+                    return np.nan, False
+            _shorten(move)
+            gain = _step(p, move, now, trial)
+            if gain < tolerance and damping < 0.1:
+                return best, True
+        return best, gain < tolerance
+
+    return descend_one
+
+
+_descend = descent(evaluate)
+
+
+@compiled(f"void(float64[:,::1], {MODEL}, int64, float64, float64[:,::1], float64[::1], boolean[::1])")
 def descend(
     flight: Array, modules: Array, times: Array, first: Ints, ice: Array, bottom: float, step: float, table: Array,
     shift: float, weight: float, spread: float, rounds: int, tolerance: float, points: Array, nllh: Array,

@@ -15,7 +15,8 @@ Ints = NDArray[np.int64]
 WINDOW = 6000.0  # ns, the brightest of which an event is looked for in
 REACH = 165.0  # m, within which modules count; farther away the light is known worse than it tells
 EARLY, LATE = -300.0, 4000.0  # ns after unscattered light, between which light may be the shower's
-QUANTILES = 32  # most times of a module; a third of that blurs its first light, and so place and direction
+NEAR = 60.0  # m, within which charges alone count: the length of a shower shows in its times, which the table lacks
+QUANTILES = 80  # most times of a module; a third of that blurs its first light, and so place and direction
 SATURATION = 0.15  # n photo-electrons of a module weigh as n / (1 + 0.15 n), as the model is not good for more
 MOST_PE, MOST_SHARE = 1500.0, 1 / 3  # a module that saw more than this, or than this share, keeps its first light only
 
@@ -82,8 +83,8 @@ def around(event: Event, place: Floats, time_ns: float) -> ShowerLight:
     trusted = (charge < min(MOST_PE, MOST_SHARE * max(charge.sum(), 1.0))) & ~_excluded(event, module, time_ns)
     edges = np.searchsorted(row, np.arange(len(module) + 1))
     times = []
-    for m, first, last, whole in zip(module, edges, edges[1:], trusted, strict=False):
-        rows = _quantiles(time[first:last], seen[first:last])
+    for m, first, last, whole, far in zip(module, edges, edges[1:], trusted, away[module] > NEAR, strict=False):
+        rows = _quantiles(time[first:last], seen[first:last])[: None if far else 0]
         times.append(_outside(event, detector.dom[m], rows if whole else rows[:1]))
     useful = np.flatnonzero(trusted | [len(rows) > 0 for rows in times])
     return ShowerLight(
