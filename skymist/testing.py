@@ -14,7 +14,7 @@ import xarray as xr
 
 from skymist import plugins
 from skymist.errors import RequestError
-from skymist.model import sky, skymap
+from skymist.model import sky
 from skymist.model.event import Event, TimeWindows
 from skymist.model.reconstruction import Directions, Fit, Reconstruction, Status
 from skymist.model.region import Calibration, best_fit, region
@@ -269,16 +269,9 @@ def _check_fresh_process(reco: Reconstruction, event: Event, call: Call) -> None
 
 def _scan(reco: Reconstruction, event: Event, levels: tuple[Level, ...]) -> xr.Dataset:
     """Return the map of a scan in this thread."""
-    cells, start = sky.all_cells(levels[0].nside), None
-    uniq, fits = [cells], [reco(event, sky.directions(event.detector, event.time, cells), start)]
-    for level in levels[1:]:
-        best = np.lexsort((cells, fits[-1].nllh))[: level.extension]
-        best = best[np.isfinite(fits[-1].nllh[best])]
-        inside = sky.children(cells[best], level.nside)
-        cells, start = inside.ravel(), fits[-1][np.repeat(best, inside.shape[1])]
-        uniq.append(cells)
-        fits.append(reco(event, sky.directions(event.detector, event.time, cells), start))
-    return skymap.create(np.concatenate(uniq), Fit.concatenate(fits), {"complete": True})
+    from skymist.scan.run import scan_serially  # heavy
+
+    return scan_serially(ScanRequest(event.digest, reco.name, reco.version, levels=levels), event, reco)
 
 
 def _judge(

@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol, Self
 
 import numpy as np
+import xarray as xr
 from distributed import Client, Future, as_completed, wait
 
 from skymist import plugins
 from skymist.errors import ScanError
-from skymist.model import sky
+from skymist.model import sky, skymap
 from skymist.model.event import Event
 from skymist.model.reconstruction import Directions, Fit, Reconstruction, Status
 from skymist.model.request import ScanRequest
@@ -117,17 +118,27 @@ def run(
         start = time.monotonic()
         yield Progress(0, before, total, 0.0)
         while cells.size:
-            nside = int(sky.nside_of(cells[0]))
-            here = with_options(reconstruction, request.level_options.get(nside, {}))
-            for block in workers.evaluate(_Block(here, cells, _starts(request, cells, rows))):
+            for block in workers.evaluate(_level(request, reconstruction, cells, rows)):
                 rows.append(*block)
                 done, seconds = len(rows.uniq), time.monotonic() - start
-                yield Progress(nside, done, max(total, done), (done - before) / seconds)
+                yield Progress(int(sky.nside_of(cells[0])), done, max(total, done), (done - before) / seconds)
             cells = plan.next_cells(request, rows.uniq, rows.fit.nllh)
         if not np.isfinite(rows.fit.nllh).any():
             raise ScanError(f"{reconstruction.name} could not fit any of {len(rows.uniq)} directions")
     finally:
         workers.cancel()
+
+
+def scan_serially(request: ScanRequest, event: Event, reconstruction: Reconstruction) -> xr.Dataset:
+    """Return the map of a scan in this thread, for where many events are scanned at once; parameters as for `run`.
+
+    The same map as that of `run`, but an error of the reconstruction ends it, and where nothing could be fitted it
+    holds no finite value.
+    """
+    rows = MemoryRows()
+    while (cells := plan.next_cells(request, rows.uniq, rows.fit.nllh)).size:
+        rows.append(cells, _evaluate(event, _level(request, reconstruction, cells, rows))[0])
+    return skymap.create(rows.uniq, rows.fit, {"scan_id": request.id, "complete": True})
 
 
 def with_options(reconstruction: Reconstruction, options: Mapping[str, Any]) -> Reconstruction:
@@ -175,6 +186,12 @@ class _Block:
 
     def _part(self, index: slice) -> Self:
         return replace(self, cells=self.cells[index], starts=tuple(start[index] for start in self.starts), tries=0)
+
+
+def _level(request: ScanRequest, reconstruction: Reconstruction, cells: Ints, rows: Rows) -> _Block:
+    """Return all that is to be evaluated of one level, with its options and starts."""
+    here = with_options(reconstruction, request.level_options.get(int(sky.nside_of(cells[0])), {}))
+    return _Block(here, cells, _starts(request, cells, rows))
 
 
 class _Workers:

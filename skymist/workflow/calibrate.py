@@ -8,7 +8,7 @@ of these pseudo-experiments is scanned as the event was. The levels that their t
 
 import hashlib
 import json
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -21,8 +21,7 @@ import xarray as xr
 from distributed import Client, as_completed
 
 from skymist import cluster
-from skymist.detector.ice import south_pole_ice
-from skymist.detector.light import MEAN_CHARGE, cascade_charge, shower_table
+from skymist.detector.light import shower_table
 from skymist.errors import ReadError, RequestError, ScanError
 from skymist.model import sky, skymap
 from skymist.model.event import Event, Losses, Particle
@@ -30,9 +29,8 @@ from skymist.model.reconstruction import Directions, Fit, Reconstruction
 from skymist.model.region import RESIMULATED, level_of, wilks_scale
 from skymist.model.request import ScanRequest
 from skymist.model.sky import Floats
-from skymist.reco.hits import clean
-from skymist.scan import plan
-from skymist.scan.run import TRIES, MemoryRows, _Block, _evaluate, _starts, with_options
+from skymist.reco.track_losses import SEGMENT, TrackLosses
+from skymist.scan.run import TRIES, scan_serially
 from skymist.simulate.conditions import Conditions
 from skymist.simulate.event import SATURATED, simulate
 from skymist.simulate.losses import bare_light
@@ -47,15 +45,8 @@ Profile = Callable[[Event, Directions, Fit], Losses]
 FEWEST = 20
 """With fewer pseudo-experiments the 90 % level says little."""
 
-SEGMENT_M = 25.0
+SEGMENT_M = SEGMENT
 """Of a track, whose light is known as a whole."""
-REACH_M = 100.0
-"""How far from the track modules without light say anything about it, and beyond the hits light is looked for."""
-PRIOR_PER_GEV = 5e-5
-"""Exponential, against energies where hardly any light would be seen."""
-FAINTEST_PE = 0.01
-"""Light from elsewhere that a module may see: noise, and what the model does not know."""
-ROUNDS = 50
 SHOWERS, CONCENTRATION = 8, 0.3
 """In a segment, and how evenly they share its losses (Dirichlet): one or two have most."""
 
@@ -108,7 +99,7 @@ class Subject:
     fit : Fit
         One row: the best fit.
     losses : Losses
-        Its light: segments of `SEGMENT_M` along a track, or a single shower.
+        Its light: segments of `SEGMENT_M` along a track, or showers.
     perturbations : Perturbations
     seed : int
     """
@@ -255,7 +246,7 @@ def subject_of(
     direction = sky.directions(event.detector, event.time, data["uniq"].to_numpy()[row : row + 1])
     fit = skymap.fit_of(data)[row : row + 1]
     losses = (profile or profile_of(reconstruction))(event, direction, fit)
-    if not np.isfinite(losses.energy_gev).all():
+    if not len(losses) or not np.isfinite(losses.energy_gev).all():
         raise RequestError(f"the best fit of {reconstruction.name} has no energy, so its light cannot be simulated")
     return Subject(event, request, reconstruction, direction, fit, losses, perturbations, seed)
 
@@ -299,7 +290,7 @@ def pseudo_experiment(subject: Subject, index: int) -> Trials:
     again = simulate_again(subject, index)
     assert again.truth is not None
     ra, dec = sky.to_sky(again.detector, again.time, again.truth.zenith, again.truth.azimuth)
-    found = rescan(subject.request, again, subject.reconstruction)
+    found = scan_serially(subject.request, again, subject.reconstruction)
     try:
         best = sky.centers(found["uniq"].to_numpy()[skymap.best(found)])
     except ReadError:  # nothing was fitted
@@ -332,23 +323,13 @@ def simulate_again(subject: Subject, index: int) -> Event:
     return replace(again, time=event.time, exclusions={**errata, **again.exclusions})
 
 
-def rescan(request: ScanRequest, event: Event, reconstruction: Reconstruction) -> xr.Dataset:
-    """Return the map of a scan in this thread."""
-    rows = MemoryRows()
-    while (cells := plan.next_cells(request, rows.uniq, rows.fit.nllh)).size:
-        here = with_options(reconstruction, request.level_options.get(int(sky.nside_of(cells[0])), {}))
-        fit, _ = _evaluate(event, _Block(here, cells, _starts(request, cells, rows)))
-        rows.append(cells, fit)
-    return skymap.create(rows.uniq, rows.fit, {"scan_id": request.id, "complete": True})
-
-
 def spread(losses: Losses, flight: Floats, rng: np.random.Generator) -> Losses:
     """Return the losses of segments as showers at random places in them, with the same sum in each.
 
     Of a segment's light as much as a bare muon gives is even, the rest is in few large and many small showers: what
-    lies behind the sum is not known, and varies from event to event. A single loss is a shower already.
+    lies behind the sum is not known, and varies from event to event. One or two losses are showers already.
     """
-    if len(losses) < 2:
+    if len(losses) <= 2:
         return losses
     n, energy = len(losses), losses.energy_gev[:, None]
     even = np.minimum(SEGMENT_M * bare_light(np.array([1e5])) / np.maximum(energy, 1e-9), 1)
@@ -358,43 +339,10 @@ def spread(losses: Losses, flight: Floats, rng: np.random.Generator) -> Losses:
     return Losses(position.reshape(-1, 3), (energy * share).ravel())
 
 
-def track_profile(event: Event, direction: Directions, fit: Fit) -> Losses:
-    """Return the light along a track in segments of 25 m, from the charge of the modules alone.
-
-    Segments have the energies that maximise Poisson's likelihood of all charges with an exponential prior, found by
-    expectation maximisation.
-
-    Parameters
-    ----------
-    event : Event
-    direction : Directions
-    fit : Fit
-        One row each.
-    """
-    flight, vertex = -direction.origin[0], fit.vertex[0].astype(float)
-    hits, position = clean(event), event.detector.position
-    along = (position - vertex) @ flight
-    beside = np.linalg.norm(position - vertex - along[:, None] * flight, axis=1)
-    first, last = along[hits.module].min(initial=0) - REACH_M, along[hits.module].max(initial=0) + REACH_M
-    near = (beside < REACH_M) & (along > first) & (along < last)
-    module = np.append(hits.module, hits.silent[near[hits.silent]])
-    charge = np.append(hits.charge_pe, np.zeros(len(module) - len(hits)))
-    place = vertex + np.arange(first, last, SEGMENT_M)[:, None] * flight
-    return Losses(place, _energies(charge, _light(event, module, place, flight)))
-
-
-def point_profile(_event: Event, _direction: Directions, fit: Fit) -> Losses:
-    """Return the light of a single shower: that of the fit."""
-    return Losses(fit.vertex.astype(np.float64), fit.energy_gev.astype(np.float64))
-
-
-PROFILES: Mapping[str, Profile] = {"cascade": point_profile}
-"""By the name of a reconstruction, what light to simulate where it is not that of a track."""
-
-
 def profile_of(reconstruction: Reconstruction) -> Profile:
-    """Return what says which light to simulate around the fits of a reconstruction."""
-    return PROFILES.get(reconstruction.name, track_profile)
+    """Return what says which light to simulate around the fits of a reconstruction: its own, or that along a track."""
+    profile: Profile | None = getattr(reconstruction, "profile", None)
+    return profile if callable(profile) else TrackLosses().profile
 
 
 def result(trials: Trials) -> dict[str, Any]:
@@ -452,22 +400,3 @@ def _small_rotation(axis: Floats, radius: float, rng: np.random.Generator) -> Fl
     across = np.cross(axis, rng.normal(size=3))
     angle = radius * np.sqrt(rng.uniform())
     return np.asarray(Rotation.from_rotvec(angle * across / np.linalg.norm(across)).as_matrix())
-
-
-def _light(event: Event, module: sky.Ints, place: Floats, flight: Floats) -> Floats:
-    """Return the charge (PE) that each GeV at n places gives m modules, shape (m, n)."""
-    away = event.detector.position[module][:, None] - place
-    distance = np.maximum(np.linalg.norm(away, axis=2), 1.0)
-    layer = np.repeat(south_pole_ice().layer(event.detector.position[module])[:, None], len(place), axis=1)
-    ice = south_pole_ice().means(layer, away[:, :, 2])
-    charge = cascade_charge(distance, *ice, away @ flight / distance, away[:, :, 2] / distance)
-    return np.asarray(MEAN_CHARGE * event.detector.efficiency[module][:, None] * charge)
-
-
-def _energies(charge: Floats, light: Floats) -> Floats:
-    """Return the energies (n,), none negative, that explain charges (m,) best; Poisson, from equal ones on."""
-    energy = np.full(light.shape[1], charge.sum() / np.maximum(light.sum(), 1e-300))
-    total = light.sum(axis=0) + PRIOR_PER_GEV
-    for _ in range(ROUNDS):
-        energy = energy * (charge / (light @ energy + FAINTEST_PE) @ light) / total
-    return np.asarray(energy)

@@ -22,7 +22,9 @@ from skymist.model.event import Event, Losses
 from skymist.model.reconstruction import Directions, Fit, Reconstruction
 from skymist.model.region import region
 from skymist.model.request import Level
+from skymist.reco.cascade import Cascade
 from skymist.reco.hits import clean
+from skymist.reco.track_losses import TrackLosses
 from skymist.reco.track_mpe import TrackMPE
 from skymist.store.zarr import SkyMapStore, read_skymap
 from skymist.workflow import products
@@ -30,14 +32,13 @@ from skymist.workflow.calibrate import (
     Perturbations,
     Subject,
     calibrate,
-    point_profile,
+    profile_of,
     pseudo_experiment,
     reconstruction_of,
     request_of,
     simulate_again,
     spread,
     subject_of,
-    track_profile,
 )
 from skymist.workflow.events import load_event
 from skymist.workflow.scan import scan_event
@@ -256,12 +257,18 @@ def light_of(event: Event) -> tuple[int, float]:
 
 def test_the_profile_finds_the_energy_and_gives_back_the_light(muon: Event, tmp_path: Path) -> None:
     bare = subject(muon, tmp_path)
-    profile = track_profile(muon, bare.direction, bare.fit)
+    profile = profile_of(bare.reconstruction)(muon, bare.direction, bare.fit)
     inside = contains(muon.detector, profile.position)
     assert profile.energy_gev[inside].sum() == pytest.approx(deposited(muon.losses, muon.detector), rel=0.25)
     hits, charge = light_of(muon)
     again = [light_of(simulate_again(replace(bare, losses=profile), index)) for index in range(5)]
     assert np.mean(again, axis=0) == pytest.approx([hits, charge], rel=0.2)
+
+
+def test_a_reconstruction_that_knows_its_light_says_it() -> None:
+    dim, track, shower = TrackLosses(prior=1e-2), TrackMPE(), Cascade(points=2)
+    owners = [getattr(profile_of(each), "__self__", None) for each in (dim, track, shower)]
+    assert owners == [dim, TrackLosses(), shower]
 
 
 def test_pseudo_experiments_are_of_the_event_and_differ(muon: Event, tmp_path: Path) -> None:
@@ -292,7 +299,7 @@ def test_showers_keep_the_sum_of_their_segment_and_stay_in_it() -> None:
 
 def test_a_single_shower_stays_one(muon: Event, tmp_path: Path) -> None:
     fit = subject(muon, tmp_path).fit
-    single = point_profile(muon, subject(muon, tmp_path).direction, fit)
+    single = profile_of(Cascade())(muon, subject(muon, tmp_path).direction, fit)
     assert spread(single, np.array([0, 0, 1.0]), np.random.default_rng(1)) is single
     assert np.array_equal(single.position, fit.vertex)
     assert single.energy_gev == [10_000]

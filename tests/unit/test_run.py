@@ -17,7 +17,7 @@ from skymist.model.event import Event, Pulses
 from skymist.model.reconstruction import Directions, Fit, Status
 from skymist.model.request import Level, ScanRequest
 from skymist.model.sky import Ints
-from skymist.scan.run import MemoryRows, Progress, run, with_options
+from skymist.scan.run import MemoryRows, Progress, run, scan_serially, with_options
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,23 @@ def test_finer_cells_start_from_their_own_parent(client: Client) -> None:
     coarse = dict(zip(rows.uniq.tolist(), rows.fit.nllh.tolist(), strict=True))
     parents = np.array([coarse[cell] for cell in sky.parent(rows.uniq[fine], 4).tolist()])
     assert np.allclose(rows.fit.nllh[fine], parents - dec[fine])
+
+
+@pytest.mark.parametrize("changes", [{}, {"seeds": 3}, {"level_options": {16: {"trap": 3.0}}}])
+def test_a_serial_scan_gives_the_same_map(client: Client, changes: dict[str, Any]) -> None:
+    rows, _ = scanned(client, Stuck(), **changes)
+    data = scan_serially(replace(request(), **changes), event(), Stuck())
+    order = np.argsort(data["uniq"].to_numpy())
+    uniq, nllh = by_cell(rows)
+    assert np.array_equal(data["uniq"].to_numpy()[order], uniq)
+    assert np.array_equal(data["nllh"].to_numpy()[order], nllh)
+    assert data.attrs["complete"]
+
+
+def test_a_serial_scan_hides_no_error() -> None:
+    with pytest.raises(RuntimeError, match="no light from there"):
+        scan_serially(request(), event(), Slope(raises_below=-0.5))
+    assert np.isnan(scan_serially(request(), event(), Slope(blind=True))["nllh"]).all()
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
