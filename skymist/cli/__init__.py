@@ -65,8 +65,9 @@ _out_option = click.option(
     help="Folder for the map and its files.",
 )  # fmt: skip
 _calibration_option = click.option(
-    "--calibration", default="icecube-2016", show_default=True, metavar="NAME",
-    help="What makes a region of a likelihood: wilks, icecube-2016 or probability.",
+    "--calibration", default=text.CALIBRATION, show_default=True, metavar="NAME",
+    help=f"What makes a region of a likelihood: {text.one_of(text.CALIBRATIONS)}; resimulated is that of skymist "
+    "calibrate, population that of a built-in reconstruction.",
 )  # fmt: skip
 
 

@@ -1,39 +1,16 @@
 """``skymist calibrate``: regions that hold for one event, from pseudo-experiments of it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from skymist.cli import text
-from skymist.errors import RequestError
-
-if TYPE_CHECKING:
-    from skymist.model.event import Event
-    from skymist.workflow.scan import Stopwatch
-
-_OF_THE_SCAN = ("reco", "options", "levels")
+from skymist.cli import scanned, text
 
 
 @click.command()
 @click.argument("event")
-@click.option(
-    "--map", "path", type=click.Path(path_type=Path), metavar="MAP",
-    help="Map of the event (a .zarr folder); without it, the scan is found in --out, or made first.",
-)  # fmt: skip
-@click.option("--reco", metavar="NAME", show_default="track-mpe", help="Reconstruction of the scan, or auto.")
-@click.option(
-    "--option", "options", multiple=True, metavar="K=V",
-    help="Option of the reconstruction, or NSIDE:K=V of one level only; repeat.",
-)  # fmt: skip
-@click.option(
-    "--levels", metavar="SPEC", show_default="the reconstruction's own, else 8:0,64:12,512:24",
-    help="NSIDE:CELLS,... of the scan, from coarse to fine.",
-)  # fmt: skip
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("scans"), show_default=True,
-    help="Folder of the scan.",
-)  # fmt: skip
+@scanned.scan_options
 @click.option(
     "-n", "--number", type=click.IntRange(min=1), default=200, show_default=True, help="How many pseudo-experiments."
 )
@@ -47,11 +24,6 @@ _OF_THE_SCAN = ("reco", "options", "levels")
     help="Folder in which public events are looked for before the network.",
 )  # fmt: skip
 @click.option(
-    "--cluster", default="local", show_default=True, metavar="NAME",
-    help="Where to compute: local (threads) or local-processes.",
-)  # fmt: skip
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="As many as cores by default.")
-@click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Of the pseudo-experiments."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
@@ -62,8 +34,6 @@ def calibrate(
     perturbed: tuple[str, ...],
     pulses: str | None,
     mirror: Path | None,
-    cluster: str,
-    workers: int | None,
     seed: int,
     as_json: bool,
     **scan: Any,
@@ -81,15 +51,14 @@ def calibrate(
 
     watch = Stopwatch()
     perturbations = plugins.configure(workflow.Perturbations, _key_values(perturbed))
-    if path is not None and any(scan[key] for key in _OF_THE_SCAN):
-        raise RequestError("--map says how it was scanned: leave out --reco, --option and --levels")
+    scanned.check(path, **scan)
     loaded = events.load_event(event, pulses, mirror)
     watch.lap("read")
-    path = path or _scan(loaded, cluster, workers, watch, **scan)
+    path = path or Path(scanned.scan(loaded, watch, **scan).encoding["source"])
     with text.count("pseudo-experiments") as show:
         skymap = workflow.calibrate(
             loaded, path, None, number, seed, perturbations,
-            cluster_name=cluster, workers=workers, on_progress=show, watch=watch,
+            cluster_name=scan["cluster"], workers=scan["workers"], on_progress=show, watch=watch,
         )  # fmt: skip
     found = products.resimulated(skymap)
     assert found is not None
@@ -101,34 +70,3 @@ def calibrate(
         text.print_json(document)
     else:
         text.print_calibration(document)
-
-
-def _scan(
-    event: "Event",
-    cluster: str,
-    workers: int | None,
-    watch: "Stopwatch",
-    *,
-    reco: str | None,
-    options: tuple[str, ...],
-    levels: str | None,
-    out: Path,
-) -> Path:
-    """Return the map of a scan, which is made if there is none."""
-    from skymist.cli import _by_level
-    from skymist.model.request import parse_levels
-    from skymist.workflow.choice import choose, load
-    from skymist.workflow.scan import scan_event
-
-    everywhere, at_level = _by_level(options)
-    asked = load(reco or "track-mpe", everywhere)
-    text.note_compiling(asked)
-    reconstruction, chosen = choose(asked, event)
-    text.note_compiling(reconstruction)
-    with text.progress() as show:
-        skymap = scan_event(
-            event, reconstruction, None if levels is None else parse_levels(levels), level_options=at_level,
-            chosen=None if chosen is None else chosen.to_dict(), out=out, cluster_name=cluster, workers=workers,
-            on_progress=show, watch=watch,
-        )  # fmt: skip
-    return Path(skymap.encoding["source"])

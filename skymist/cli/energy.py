@@ -9,17 +9,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from skymist.cli import text
+from skymist.cli import scanned, text
 
 _answers = Console(highlight=False, soft_wrap=True)
 
 
 @click.command()
 @click.argument("event")
-@click.option(
-    "--map", "path", required=True, type=click.Path(path_type=Path), metavar="MAP",
-    help="Map of the event (a .zarr folder): its best fit counts.",
-)  # fmt: skip
+@scanned.scan_options
 @click.option(
     "--spectrum", "spectra", type=float, multiple=True, metavar="GAMMA", default=(2.19, 2.5), show_default=True,
     help="Neutrinos come from E^-GAMMA; repeat.",
@@ -41,7 +38,7 @@ _answers = Console(highlight=False, soft_wrap=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def energy(
     event: str,
-    path: Path,
+    path: Path | None,
     spectra: tuple[float, ...],
     topology: str | None,
     profile: Path | None,
@@ -50,6 +47,7 @@ def energy(
     pulses: str | None,
     mirror: Path | None,
     as_json: bool,
+    **scan: Any,
 ) -> None:
     """Tell the energies of EVENT at the best fit of its map: deposited, of the muon, and of the neutrino.
 
@@ -58,13 +56,21 @@ def energy(
     from skymist.store.zarr import read_skymap
     from skymist.workflow import energy as workflow
     from skymist.workflow.events import load_event
+    from skymist.workflow.scan import Stopwatch
 
-    document = workflow.energies(load_event(event, pulses, mirror), read_skymap(path), spectra, topology)
+    scanned.check(path, **scan)
+    loaded = load_event(event, pulses, mirror)
+    skymap = read_skymap(path) if path else scanned.scan(loaded, Stopwatch(), **scan)
+    document = workflow.energies(loaded, skymap, spectra, topology)
     written = {
         "profile": profile and workflow.write_profile(document, profile),
         "figure": figure and workflow.write_figure(document, figure, theme),
     }
-    document = {"map": str(path), **document, "outputs": {kind: str(file) for kind, file in written.items() if file}}
+    document = {
+        "map": str(path or skymap.encoding["source"]),
+        **document,
+        "outputs": {kind: str(file) for kind, file in written.items() if file},
+    }
     if as_json:
         text.print_json(document)
     else:
@@ -73,10 +79,14 @@ def energy(
 
 def _print(document: Mapping[str, Any]) -> None:
     event, truth, reconstruction = document["event"], document["truth"], document["reconstruction"]
+    chosen = reconstruction.get("chosen")
     simulated = "  [bold magenta]simulated[/]" if event["simulated"] else ""
     _answers.print(f"[bold]run {event['run']} event {event['event']}[/]  {event['utc']} UTC{simulated}")
     _answers.print(f"{reconstruction['name']} (version {reconstruction['version']}): {document['topology']}")
-    _answers.print(escape(document["reason"]))
+    if chosen:
+        text.print_chosen(chosen)
+    if not chosen or document["reason"] != chosen["why"]:
+        _answers.print(escape(document["reason"]))
     _answers.print(_table(document))
     if truth:
         lost = "" if truth["deposited_gev"] is None else f", deposited {_spoken(truth['deposited_gev'])}"

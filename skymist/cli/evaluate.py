@@ -28,8 +28,8 @@ _answers = Console(highlight=False, soft_wrap=True)
 @click.option(
     "--calibration",
     metavar="NAME",
-    help="Of the regions that count: population (the default where the "
-    "reconstruction has one), wilks, icecube-2016, probability or resimulated; others stand beside it.",
+    show_default="resimulated with --pseudo, else population where it is known",
+    help=f"Of the regions that count: {text.one_of(text.CALIBRATIONS)}; others stand beside it.",
 )
 @click.option(
     "--pseudo",

@@ -1,7 +1,7 @@
 """What the command line prints: answers on standard output, progress and notes on standard error."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import degrees, radians
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,18 @@ from rich.table import Table
 if TYPE_CHECKING:
     from skymist.scan.run import Progress as Step
 
+CALIBRATIONS = "population", "resimulated", "wilks", "icecube-2016", "probability"
+"""Of regions, as `skymist.model.region` knows them; that takes too long to import for a word of help."""
+CALIBRATION = "icecube-2016"
+"""The default there."""
+
 _notes = Console(stderr=True, highlight=False, soft_wrap=True)
 _answers = Console(highlight=False, soft_wrap=True)
+
+
+def one_of(names: Sequence[str]) -> str:
+    """Return names as a choice in words."""
+    return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def note(message: str, label: str = "") -> None:

@@ -17,8 +17,8 @@ _DECADES = 4
 """Fainter segments than so many below the brightest are not shown."""
 _AROUND = 150.0
 """Metres before the entry and after the exit that are shown."""
-_SHOWER = 25.0
-"""Width of the bar of a single shower, in metres."""
+_SHOWER, _SHOWERS = 25.0, 2
+"""Width of the bar of a single shower, in metres, and how many there may be."""
 
 
 def losses_figure(
@@ -32,7 +32,7 @@ def losses_figure(
     simulated: bool = False,
     theme: Theme = "light",
 ) -> Figure:
-    """Return the energies of the segments of a track, or of one shower.
+    """Return the energies of the segments of a track, or of one or two showers.
 
     Parameters
     ----------
@@ -67,8 +67,8 @@ def losses_figure(
     axes = figure.add_axes((0.11, 0.12, 0.86, 0.58), facecolor=style.paper)
     _draw_energies(axes, distance_m, energy_gev, edges, truth_gev, style)
     _mark(axes, edges, style)
-    segment = f"energy lost in {distance_m[1] - distance_m[0]:.0f} m" if len(distance_m) > 1 else "energy of the shower"
-    _dress(axes, segment, style)
+    segment = distance_m[1] - distance_m[0] if len(distance_m) > _SHOWERS else None
+    _dress(axes, "energy of a shower" if segment is None else f"energy lost in {segment:.0f} m", style)
     handles, names = axes.get_legend_handles_labels()
     figure.legend(
         handles, names, loc="upper right", bbox_to_anchor=(0.98, 0.87), frameon=False, fontsize=14, labelcolor=style.ink
@@ -84,7 +84,7 @@ def _draw_energies(
     axes: Axes, distance: Floats, energy: Floats, edges: Mapping[str, float], truth: Floats | None, style: Style
 ) -> None:
     """Draw bars from the bottom of a logarithmic scale up, and the truth as steps over them."""
-    width = float(distance[1] - distance[0]) if len(distance) > 1 else _SHOWER
+    width = float(distance[1] - distance[0]) if len(distance) > _SHOWERS else _SHOWER
     places = list(edges.values())
     inside = (distance >= min(places)) & (distance <= max(places))
     shown = (distance > min(places) - _AROUND) & (distance < max(places) + _AROUND)

@@ -9,13 +9,15 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from skymist import plugins
 from skymist.detector import volume
 from skymist.errors import RequestError, UnknownNameError
 from skymist.model import sky, skymap
-from skymist.model.event import TOPOLOGIES, Event, Losses
+from skymist.model.event import TOPOLOGIES, Event
 from skymist.model.reconstruction import Directions, Fit
 from skymist.model.sky import Floats
 from skymist.reco import energy, neutrino
+from skymist.reco.cascade import Cascade
 from skymist.reco.energy import Estimate, Profile
 from skymist.reco.track_losses import TrackLosses
 from skymist.store.files import write_bytes
@@ -29,7 +31,11 @@ SPECTRA = 2.19, 2.5
 
 THROUGH_GOING, STARTING, CASCADE = TOPOLOGIES
 SHOWER_FITS = ("cascade",)
-"""Reconstructions whose fit is a single shower, with its energy."""
+"""Reconstructions whose fit is a shower or two, with their energy."""
+SHOWERS = 2
+"""A profile with no more entries is of single showers, and not of the segments of a track."""
+SAID = "name", "version", "chosen"
+"""Of the reconstruction."""
 FIGURES = ("png", "pdf", "svg")
 
 
@@ -63,7 +69,7 @@ def energies(
     dict
         JSON-like, GeV, None where nothing is known: ``deposited_gev`` and ``muon_energy_gev`` (value, low and
         high of 68 %), ``neutrino_energy_gev`` by spectrum (median, 68 and 90), ``profile``, ``topology`` and
-        ``assumptions``.
+        ``assumptions``; of the ``reconstruction`` also what was ``chosen``, if it was.
 
     Raises
     ------
@@ -85,7 +91,7 @@ def energies(
     edges = energy.crossing(event.detector, seen.track.position[0], flight)
     document: Document = {
         "event": identify(event),
-        "reconstruction": {key: data.attrs["reconstruction"][key] for key in ("name", "version")},
+        "reconstruction": {key: value for key, value in data.attrs["reconstruction"].items() if key in SAID},
         "topology": seen.topology,
         "reason": seen.reason,
         "zenith": np.degrees(np.arccos(-flight[2])),
@@ -111,7 +117,8 @@ def look(
     ----------
     event : Event
     reconstruction : mapping
-        As maps have it: the ``name``, and under ``chosen`` the topology and why, if it was chosen for the event.
+        As maps have it: the ``name``, its ``options``, and under ``chosen`` the topology and why, if it was chosen
+        for the event.
     direction, fit : Directions, Fit
         One row each.
     topology : str, optional
@@ -120,7 +127,7 @@ def look(
     chosen = {"topology": topology, "why": "as asked for"} if topology else reconstruction.get("chosen", {})
     wanted, flight = chosen.get("topology"), -direction.origin[0]
     if reconstruction["name"] in SHOWER_FITS and wanted in (None, CASCADE):
-        shower = Losses(fit.vertex.astype(float), fit.energy_gev.astype(float))
+        shower = plugins.configure(Cascade, reconstruction.get("options", {})).profile(event, direction, fit)
         why = chosen.get("why", f"the map is one of {reconstruction['name']}")
         return Seen(CASCADE, why, energy.profile(shower, event.detector, flight))
     track = energy.profile(TrackLosses().profile(event, direction, fit), event.detector, flight)
@@ -210,9 +217,9 @@ def _best(event: Event, data: xr.Dataset) -> tuple[Directions, Fit]:
 
 
 def _deposited(seen: Seen) -> Estimate:
-    """Return what was deposited in the volume; of a shower all of it, wherever that is."""
-    if len(seen.track) == 1:
-        return energy.shower_energy(float(seen.track.energy_gev[0]))
+    """Return what was deposited in the volume; of showers all of it, wherever that is."""
+    if len(seen.track) <= SHOWERS:
+        return energy.shower_energy(float(seen.track.energy_gev.sum()))
     return energy.deposited_energy(seen.track)
 
 
@@ -257,11 +264,12 @@ def _truth(event: Event) -> Document | None:
 
 
 def _simulated(event: Event, track: Profile, flight: Floats) -> Floats:
-    """Return what was really lost in each segment."""
+    """Return what was really lost in each segment, or nearest to each shower."""
     along = (event.losses.position - track.position[0]) @ flight + track.distance_m[0]
-    if len(track) == 1:
-        return np.array([event.losses.energy_gev.sum()])
-    sides = np.append(track.distance_m, track.distance_m[-1] + track.segment_m) - track.segment_m / 2
+    if len(track) <= SHOWERS:
+        sides = np.concatenate([[-np.inf], (track.distance_m[1:] + track.distance_m[:-1]) / 2, [np.inf]])
+    else:
+        sides = np.append(track.distance_m, track.distance_m[-1] + track.segment_m) - track.segment_m / 2
     return np.histogram(along, sides, weights=event.losses.energy_gev)[0]
 
 

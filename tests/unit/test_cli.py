@@ -5,8 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from skymist import cli
+from skymist.cli import text
+from skymist.model import region
 
 QUICK = ("--reco", "bowl", "--levels", "2:0,8:4")
 
@@ -186,3 +189,14 @@ def test_a_scan_that_fails_is_status_1(shell: Shell) -> None:
     assert status == 1
     assert "could not fit any of 48 directions" in notes
     assert answer == ""
+
+
+def test_help_names_all_calibrations() -> None:
+    """Help has a list of its own, because that of the regions takes long to import."""
+    known = {*region.CALIBRATIONS, region.POPULATION.name, region.RESIMULATED.name}
+    assert set(text.CALIBRATIONS) == known
+    assert all(region.find_calibration(name).name == name for name in text.CALIBRATIONS)
+    assert text.CALIBRATION == region.DEFAULT_CALIBRATION
+    for words in (("scan",), ("demo",), ("map", "show"), ("map", "export"), ("evaluate",)):
+        told = "".join(CliRunner().invoke(cli.skymist, [*words, "--help"]).output.split())  # however it is wrapped
+        assert text.one_of(text.CALIBRATIONS).replace(" ", "") in told, words

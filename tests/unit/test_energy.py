@@ -20,6 +20,7 @@ from skymist.model.reconstruction import Fit
 from skymist.plot.losses import losses_figure
 from skymist.readers import read_events
 from skymist.reco import energy
+from skymist.simulate.event import simulate
 from skymist.workflow.energy import energies, in_tev, sentences, write_figure
 from skymist.workflow.events import load_event
 from skymist.workflow.simulate import simulate_event
@@ -35,7 +36,7 @@ def straight(energies_gev: list[float] | np.ndarray, first_m: float = -800.0) ->
     return energy.profile(Losses(position, np.array(energies_gev, float)), icecube_86(), UP)
 
 
-def map_of(event: Event, reconstruction: str = "track-mpe", energy_gev: float = 1e5, away_m: float = 0.0):
+def map_of(event: Event, reconstruction: str = "track-mpe", energy_gev: float = 1e5, away_m: float = 0.0, **options):
     """Return a map of one cell, that of the truth."""
     truth = event.truth
     assert truth is not None
@@ -44,7 +45,7 @@ def map_of(event: Event, reconstruction: str = "track-mpe", energy_gev: float = 
     fit = Fit(np.zeros(1), np.array([energy_gev]), np.array([truth.time_ns]), vertex, np.zeros(1))  # type: ignore[arg-type]
     attributes = {
         "request": {"event": event.digest},
-        "reconstruction": {"name": reconstruction, "version": "1"},
+        "reconstruction": {"name": reconstruction, "version": "1", "options": options},
         "complete": True,
     }
     return maps.create(np.atleast_1d(sky.cell_at(1024, ra, dec)), fit, attributes)
@@ -181,6 +182,20 @@ def test_a_shower_of_known_energy() -> None:
     assert along["deposited_gev"]["value"] == pytest.approx(1e5, rel=0.35)
 
 
+def test_two_showers_are_told_apart(tmp_path: Path) -> None:
+    place = np.array([[0.0, 0, -300]]) + np.outer([0, 80], -sky.unit(0.3, np.pi / 2 - 1.0))
+    truth, losses = cascade().truth, Losses(place, np.array([6e4, 4e4]))
+    assert truth is not None
+    event = simulate(truth, losses, icecube_86(), np.random.default_rng(1))
+    document = energies(event, map_of(event, "cascade", points=2), [2.19])
+    found, simulated = (np.array([row[key] for row in document["profile"]]) for key in ("energy_gev", "simulated_gev"))
+    assert simulated.tolist() == [6e4, 4e4]
+    assert found == pytest.approx(simulated, rel=0.25)
+    assert document["deposited_gev"]["value"] == pytest.approx(found.sum())
+    assert document["profile"][1]["distance_m"] - document["profile"][0]["distance_m"] == pytest.approx(80, abs=10)
+    assert write_figure(document, tmp_path / "two.png").stat().st_size > 10_000
+
+
 def test_what_was_chosen_for_a_map_counts_unless_another_is_asked_for() -> None:
     data = map_of(starting())
     data.attrs["reconstruction"]["chosen"] = {"topology": "through-going", "why": "it is not clear"}
@@ -295,6 +310,7 @@ def test_the_command_on_a_scan_of_the_demo(
         assert part in answer
     assert "…" not in answer
     for wrong, message in (
+        (("--reco", "auto"), "leave out --reco, --option and --levels"),
         (("--spectrum", "9"), "the index goes from 0 to 5"),
         (("--topology", "round"), "no topology is called 'round'"),
         (("--plot", "x.bmp"), "no figure format is called 'bmp'"),
@@ -304,3 +320,21 @@ def test_the_command_on_a_scan_of_the_demo(
         assert (status, answer) == (2, "")
         assert message in notes
         assert "Traceback" not in notes
+
+
+def test_the_command_scans_with_what_fits_the_event_and_says_why(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ("energy", "demo", "--reco", "auto", "--levels", "4:0,16:3", "--spectrum", "2.37")
+    status, answer, _ = shell(monkeypatch, capfd, *words, "--json")
+    document = json.loads(answer)
+    assert status == 0
+    chosen = document["reconstruction"]["chosen"]
+    assert (chosen["reconstruction"], chosen["topology"]) == (document["reconstruction"]["name"], document["topology"])
+    assert chosen["why"] == document["reason"]
+    assert Path(document["map"]).is_dir()
+    status, answer, _ = shell(monkeypatch, capfd, *words)
+    assert status == 0
+    assert answer.count(f"auto: {chosen['reconstruction']}, because {chosen['why']}") == 1
+    assert answer.count(chosen["why"]) == 1

@@ -1,0 +1,72 @@
+"""The scan that a command works on: that of a given map, or one that is found or made."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from skymist.cli import text
+from skymist.errors import RequestError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from skymist.model.event import Event
+    from skymist.workflow.scan import Stopwatch
+
+
+def scan_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add ``--map`` as `path`, and the options that `scan` takes."""
+    for option in reversed((
+        click.option("--map", "path", type=click.Path(path_type=Path), metavar="MAP",
+                     help="Map of the event (a .zarr folder); without it, the scan is found in --out, or made first."),
+        click.option("--reco", metavar="NAME", show_default="track-mpe", help="Reconstruction of the scan, or auto."),
+        click.option("--option", "options", multiple=True, metavar="K=V",
+                     help="Option of the reconstruction, or NSIDE:K=V of one level only; repeat."),
+        click.option("--levels", metavar="SPEC", show_default="the reconstruction's own, else 8:0,64:12,512:24",
+                     help="NSIDE:CELLS,... of the scan, from coarse to fine."),
+        click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("scans"),
+                     show_default=True, help="Folder of the scan."),
+        click.option("--cluster", default="local", show_default=True, metavar="NAME",
+                     help="Where to compute: local (threads) or local-processes."),
+        click.option("--workers", type=click.IntRange(min=1), metavar="N", help="As many as cores by default."),
+    )):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def check(path: Path | None, *, reco: str | None, options: tuple[str, ...], levels: str | None, **_: Any) -> None:
+    """Refuse a map together with what would make another; `RequestError`."""
+    if path is not None and (reco or options or levels):
+        raise RequestError("--map says how it was scanned: leave out --reco, --option and --levels")
+
+
+def scan(
+    event: "Event",
+    watch: "Stopwatch",
+    *,
+    reco: str | None,
+    options: tuple[str, ...],
+    levels: str | None,
+    out: Path,
+    cluster: str,
+    workers: int | None,
+) -> "xr.Dataset":
+    """Return the map of a scan, which is made if there is none; it says what was chosen, and why."""
+    from skymist.cli import _by_level
+    from skymist.model.request import parse_levels
+    from skymist.workflow.choice import choose, load
+    from skymist.workflow.scan import scan_event
+
+    everywhere, at_level = _by_level(options)
+    steps = None if levels is None else parse_levels(levels)
+    asked = load(reco or "track-mpe", everywhere)
+    text.note_compiling(asked)
+    reconstruction, chosen = choose(asked, event)
+    text.note_compiling(reconstruction)
+    with text.progress() as show:
+        return scan_event(
+            event, reconstruction, steps, level_options=at_level, chosen=None if chosen is None else chosen.to_dict(),
+            out=out, cluster_name=cluster, workers=workers, on_progress=show, watch=watch,
+        )  # fmt: skip
