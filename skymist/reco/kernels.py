@@ -33,10 +33,10 @@ FAST = {"contract", "nsz", "arcp"}  # nothing that would let NaN or the order of
 _MODEL = "float64[:,::1], float64[:,::1], float64[:,::1], float64[:,::1], float64, float64, float64"
 
 
-def compiled(signature: Any = None) -> Callable[[F], F]:
+def compiled(signature: Any = None, flags: set[str] = FAST) -> Callable[[F], F]:
     """Compile without the GIL; a function with a signature is compiled on import and kept on disk."""
     keep = signature is not None
-    decorator: Any = njit(signature, cache=keep, nogil=True, fastmath=FAST, error_model="numpy")
+    decorator: Any = njit(signature, cache=keep, nogil=True, fastmath=flags, error_model="numpy")
     decorate: Callable[[F], F] = decorator
     return decorate
 

@@ -1,4 +1,4 @@
-"""Compiled core of the fit of a track with losses: charges of segments, their energies, first arrivals, the descent.
+"""Compiled core of the fit of a track with losses: light and energies of segments, first arrivals, and the descent.
 
 Coordinates as in `kernels`: a and b (m) move the track in the plane normal to it, t (ns) is the time at which it
 crosses that plane, which holds the charge centroid. `losses_reference` says in plain NumPy what the likelihood is.
@@ -6,20 +6,31 @@ crosses that plane, which holds the charge centroid. `losses_reference` says in 
 Light is worked out at points on the track, one or two for each segment and module, kept one after the other in long
 arrays: loops over these are simple enough for vector instructions.
 
-The formulas and constants of `light`, `track_losses` and `elementary` are compiled in, but Numba's cache watches this
-file only: after changing them, change this file too. The test against `losses_reference` tells if that was forgotten.
+The ice and the formulas and constants of `light`, `track_losses` and `elementary` are compiled in, but Numba's cache
+watches this file only: after changing them, change this file too. The test against `losses_reference` tells if that was
+forgotten.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import types as _types
+from numba import types
 from numpy.typing import NDArray
 
-from skymist.detector.light import COS_CHERENKOV, N_GROUP, RATE, RING, SHAPE, SHIFT, SIN_CHERENKOV, C
+from skymist.detector.light import (
+    COS_CHERENKOV,
+    N_GROUP,
+    RATE,
+    RING,
+    SHAPE,
+    SHIFT,
+    SHOWER_FEATURES,
+    SIN_CHERENKOV,
+    C,
+)
 from skymist.reco.arrival import Q_MIN, Q_STEP, SHAPES, SOFT, W_MAX, W_STEP
 from skymist.reco.elementary import exp, ln
-from skymist.reco.kernels import Four, compiled, dot, solve, weights
+from skymist.reco.kernels import FAST, Four, compiled, dot, solve, weights
 from skymist.reco.track_losses import (
     AROUND,
     CLOSE,
@@ -36,8 +47,7 @@ from skymist.reco.track_losses import (
     SEGMENT,
     WINDOW,
 )
-
-types: Any = _types  # not typed
+from skymist.reco.track_mpe import ice_grid
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -48,20 +58,21 @@ Six = tuple[float, float, float, float, float, float]
 A0, A1, A2, A3 = SHAPE
 R0, R1, R2 = RATE
 COT = COS_CHERENKOV / SIN_CHERENKOV
+REORDERED = FAST | {"reassoc"}  # vector instructions add in another order
+LEAST = 1e-12  # keeps dark energies positive
+ICE, BOTTOM, STEP = ice_grid()
 LEVEL = 1e-3  # m, light that rises less is taken to rise by this
 PROBE = 0.1  # m, the step of differences
 TIMING_CURVATURE = 0.6  # of the sum of squares of the slopes: on average over fits
 SETTLE, SETTLED = 4, 0.02  # rounds in which each trial's time is fitted, and a gain that is not worth another one
+SURE = 1.0  # gains beyond this are not those of a last step
 FAR, LATE = 40.0, 150.0  # m and ns, the longest step of the descent
 
 
 class Tables(NamedTuple):
-    """What light does: arrival times, ice, and the coefficients of `light.shower_features`."""
+    """What light does: arrival times, and the coefficients of `light.shower_features`."""
 
     times: Array
-    ice: Array
-    bottom: float
-    step: float
     charge: Terms
     shape: Terms
     rate: Terms
@@ -79,20 +90,22 @@ class Settings(NamedTuple):
 
 
 class View(NamedTuple):
-    """An event seen along one direction: axes a, b and flight; modules, those with light first; how many these are."""
+    """An event along one direction: axes a, b and flight; modules in the order in which the flight passes them."""
 
     frame: Array
     modules: Array
-    hits: int
 
 
 class Scratch(NamedTuple):
     """What one evaluation leaves behind.
 
     Of each point on the track: `module` and `segment`, distance `ahead` to the module's foot, `share`, and the rows of
-    `way` (distance, scattering, absorption, cosine of the emission angle, rise / distance, result). Of each module:
-    distance from the track squared and `lift` in `side`, `light` per GeV of each segment and their `span`; `mean`
-    charge and nllh of charge and first hit in `terms`. Of segments: `energy`, and `lit` with the even light.
+    `way` (distance, scattering, absorption, cosine of the emission angle, rise / distance, result); `arrival`, how much
+    first light comes now and how much later, with two derivatives in t each. Of each module: how it is passed in
+    `side`, its `slot` among those that light can reach, `mean` charge, the nllh of charge and first hit in `terms`,
+    and the `first` point that it is timed from. Of each slot: `span` of segments, charge `seen`, whether it `counts`,
+    what is `expected`, and two `factors`. Of segments: `light` per GeV that each slot gets and the `range` of slots
+    that get any, `energy`, and `lit` with the even light.
     """
 
     module: Ints
@@ -101,38 +114,54 @@ class Scratch(NamedTuple):
     share: Array
     way: Array
     side: Array
-    light: Array
-    span: Ints
+    slot: Ints
     mean: Array
     terms: Array
     first: Ints
+    span: Ints
+    seen: Array
+    counts: Array
+    expected: Array
+    factors: Array
+    arrival: Array
+    light: Array
+    range: Ints
     energy: Array
     lit: Array
-    sums: Array
 
 
 @compiled()
-def _scratch(n: int, hits: int) -> Scratch:
+def _scratch(n: int) -> Scratch:
     """Return room for n modules."""
     points = n * (COUNT + int(2 * CLOSE / SEGMENT) + 2)
     return Scratch(
         np.empty(points, np.int64), np.empty(points, np.int64), np.empty(points), np.empty(points),
-        np.empty((6, points)), np.empty((n, 3)), np.zeros((n, COUNT)), np.zeros((n, 2), np.int64), np.empty(n),
-        np.zeros((2, n)), np.empty(hits + 1, np.int64), np.empty(COUNT), np.empty(COUNT), np.empty((2, COUNT)),
+        np.empty((6, points)), np.empty((n, 3)), np.empty(n, np.int64), np.empty(n), np.zeros((2, n)),
+        np.empty(n + 1, np.int64), np.empty((n, 2), np.int64), np.empty(n), np.empty(n), np.empty(n),
+        np.empty((2, n)), np.empty((6, n * COMPONENTS)), np.zeros((COUNT, n)), np.empty((COUNT, 2), np.int64),
+        np.empty(COUNT), np.empty(COUNT),
     )  # fmt: skip
 
 
 @compiled()
-def _pass(view: View, a: float, b: float, side: Array) -> None:
-    """Write how each module is passed: distance squared, its vertical component, and how far along the track."""
-    frame, modules = view.frame, view.modules
+def _pass(view: View, a: float, b: float, s: Scratch) -> int:
+    """Write how each module is passed: distance squared, its vertical component, and how far along the track.
+
+    Number those that light can reach, and all hits, and return how many these are.
+    """
+    frame, modules, n = view.frame, view.modules, 0
     for i in range(len(modules)):
         x, y, z = modules[i, 0], modules[i, 1], modules[i, 2]
         y1 = frame[0, 0] * x + frame[0, 1] * y + frame[0, 2] * z - a
         y2 = frame[1, 0] * x + frame[1, 1] * y + frame[1, 2] * z - b
-        side[i, 0] = y1 * y1 + y2 * y2 + CORE2
-        side[i, 1] = y1 * frame[0, 2] + y2 * frame[1, 2]
-        side[i, 2] = frame[2, 0] * x + frame[2, 1] * y + frame[2, 2] * z
+        s.side[i, 0] = y1 * y1 + y2 * y2 + CORE2
+        s.side[i, 1] = y1 * frame[0, 2] + y2 * frame[1, 2]
+        s.side[i, 2] = frame[2, 0] * x + frame[2, 1] * y + frame[2, 2] * z
+        s.slot[i] = -1
+        if modules[i, 7] > 0 or s.side[i, 0] < DARK_REACH * DARK_REACH:
+            s.slot[i], s.seen[n], s.counts[n] = n, modules[i, 7], modules[i, 10]
+            n += 1
+    return n
 
 
 @compiled()
@@ -151,12 +180,15 @@ def _points(view: View, reach: float, s: Scratch) -> int:
     """
     n = 0
     for i in range(len(view.modules)):
+        at = s.slot[i]
+        if at < 0:
+            continue
         side2, along = s.side[i, 0], s.side[i, 2]
-        far = reach if i < view.hits else DARK_REACH
+        far = reach if view.modules[i, 7] > 0 else DARK_REACH
         half = np.sqrt(max(far * far - side2, 0.0))
-        s.span[i, 0] = max(0, int(np.floor((along - half) / SEGMENT)) - FIRST)
-        s.span[i, 1] = min(COUNT, int(np.floor((along + half) / SEGMENT)) - FIRST + 1) if half > 0 else 0
-        for j in range(s.span[i, 0], s.span[i, 1]):
+        s.span[at, 0] = max(0, int(np.floor((along - half) / SEGMENT)) - FIRST)
+        s.span[at, 1] = min(COUNT, int(np.floor((along + half) / SEGMENT)) - FIRST + 1) if half > 0 else 0
+        for j in range(s.span[at, 0], s.span[at, 1]):
             ahead = along - (FIRST + j + 0.5) * SEGMENT
             square = side2 + ahead * ahead
             part = min(max((1 - square / (far * far)) / (1 - FADING), 0.0), 1.0)
@@ -171,21 +203,21 @@ def _points(view: View, reach: float, s: Scratch) -> int:
 
 
 @compiled()
-def _means(tables: Tables, layer: float, int_b: float, int_a: float, rise: float) -> tuple[float, float]:
+def _means(layer: float, int_b: float, int_a: float, rise: float) -> tuple[float, float]:
     """Return mean scattering and absorption of the last `rise` metres."""
     climb = rise if abs(rise) > LEVEL else LEVEL
-    z = layer - climb - tables.bottom
-    u = min(max(z / tables.step, 0.0), len(tables.ice) - 1.0)
+    z = layer - climb - BOTTOM
+    u = min(max(z / STEP, 0.0), len(ICE) - 1.0)
     i = np.uint64(u)
-    d = z - tables.step * i
-    half, inverse, ice = (u - i) * tables.step * d / 2, 1 / climb, tables.ice
-    b = (int_b - ice[i, 2] - d * ice[i, 0] - half * ice[i, 4]) * inverse
-    a = (int_a - ice[i, 3] - d * ice[i, 1] - half * ice[i, 5]) * inverse
+    d = z - STEP * i
+    half, inverse = (u - i) * STEP * d / 2, 1 / climb
+    b = (int_b - ICE[i, 2] - d * ICE[i, 0] - half * ICE[i, 4]) * inverse
+    a = (int_a - ICE[i, 3] - d * ICE[i, 1] - half * ICE[i, 5]) * inverse
     return b, a
 
 
 @compiled()
-def _ways(view: View, tables: Tables, n: int, s: Scratch) -> None:
+def _ways(view: View, n: int, s: Scratch) -> None:
     """Write the ways of light from n points."""
     modules, way, dz = view.modules, s.way, view.frame[2, 2]
     for k in range(n):
@@ -193,8 +225,16 @@ def _ways(view: View, tables: Tables, n: int, s: Scratch) -> None:
         distance = np.sqrt(s.side[i, 0] + ahead * ahead)
         rise, inverse = s.side[i, 1] + ahead * dz, 1 / distance
         way[0, k] = distance
-        way[1, k], way[2, k] = _means(tables, modules[i, 3], modules[i, 4], modules[i, 5], rise)
+        way[1, k], way[2, k] = _means(modules[i, 3], modules[i, 4], modules[i, 5], rise)
         way[3, k], way[4, k] = ahead * inverse, rise * inverse
+
+
+@compiled()
+def _fading(depth: float) -> tuple[float, float]:
+    """Return exp(-depth / 3) and exp(-depth / 10)."""
+    part = exp(-depth / 30)
+    middle = part * part * part
+    return middle * middle * middle * part, middle
 
 
 @compiled()
@@ -217,9 +257,7 @@ def _yields(c: Terms, way: Array, n: int) -> None:
     for k in range(n):
         distance, b, a, p, up = way[0, k], way[1, k], way[2, k], way[3, k], way[4, k]
         depth = 2 * distance * np.sqrt(a * b)
-        thirtieth = exp(-depth / 30)
-        middle = thirtieth * thirtieth * thirtieth
-        near = middle * middle * middle * thirtieth
+        near, middle = _fading(depth)
         total = (
             c[0] + c[1] * ln(distance + 1) + distance * (c[2] * b + c[3] * a) + c[4] * depth + c[7] * ln(1 + depth)
             + near * (c[5] + up * (c[20] + up * (c[23] + up * c[24]))) + middle * (c[6] + up * c[21])
@@ -229,80 +267,82 @@ def _yields(c: Terms, way: Array, n: int) -> None:
 
 
 @compiled()
-def _charges(view: View, tables: Tables, reach: float, s: Scratch) -> None:
-    """Write what each GeV in each segment gives each module, and which segments it sees."""
+def _charges(view: View, tables: Tables, reach: float, slots: int, s: Scratch) -> None:
+    """Write what each GeV in each segment gives each module, and which modules see it."""
     n = _points(view, reach, s)
-    _ways(view, tables, n, s)
+    _ways(view, n, s)
     _yields(tables.charge, s.way, n)
-    for i in range(len(view.modules)):
-        for j in range(s.span[i, 0], s.span[i, 1]):
-            s.light[i, j] = 0.0
+    s.range[:, 0], s.range[:, 1] = slots, 0
+    s.light[:, :slots] = 0.0
     for k in range(n):
-        s.light[s.module[k], s.segment[k]] += s.share[k] * s.way[5, k]
+        j, at = s.segment[k], s.slot[s.module[k]]
+        s.light[j, at] += s.share[k] * s.way[5, k]
+        s.range[j, 0], s.range[j, 1] = min(s.range[j, 0], at), at + 1
 
 
 @compiled()
-def _expected(energy: Array, light: Array, i: int, low: int, high: int) -> float:
-    """Return the charge that module i expects from a span of segments."""
-    even = odd = 0.0  # two sums, as each addition waits for the one before
-    j = low
-    while j < high - 1:
-        even += energy[j] * light[i, j]
-        odd += energy[j + 1] * light[i, j + 1]
-        j += 2
-    if j < high:
-        even += energy[j] * light[i, j]
-    return even + odd
+def _expect(noise: float, slots: int, s: Scratch) -> None:
+    """Write the charges that these energies give."""
+    s.expected[:slots] = noise
+    for j in range(COUNT):
+        row, out = _part(s.light[j], s.range[j]), _part(s.expected, s.range[j])
+        energy = s.energy[j]
+        for k in range(len(row)):
+            out[k] += energy * row[k]
 
 
 @compiled()
-def _equal_energies(modules: Array, s: Scratch) -> None:
-    """Write the same energy to all segments: that of all charge."""
-    seen = given = 0.0
-    for i in range(len(modules)):
-        seen += modules[i, 7]
-        for j in range(s.span[i, 0], s.span[i, 1]):
-            given += s.light[i, j]
-    s.energy[:] = seen / max(given, 1e-9)
+def _part(row: Array, between: Ints) -> Array:
+    """Return part of a row, as only loops that count from 0 are simple enough for vector instructions."""
+    return row[between[0] : max(between[0], between[1])]
+
+
+@compiled(flags=REORDERED)
+def _sum(row: Array, factor: Array) -> float:
+    """Return the sum of products."""
+    total = 0.0
+    for k in range(len(row)):
+        total += factor[k] * row[k]
+    return total
 
 
 @compiled()
-def _energies(modules: Array, settings: Settings, s: Scratch) -> None:
-    """Find energies by expectation maximisation from equal ones.
+def _energies(settings: Settings, slots: int, s: Scratch) -> None:
+    """Find energies by expectation maximisation from equal ones: those of all charge.
 
     Charges are negative binomial with the variance mu (1 + spread mu), whose score is Poisson's with the weight
     1 / (1 + spread mu). Charges alone hardly tell neighbouring segments apart: a fixed number of rounds from a fixed
     start keeps them even where nothing else is known, and makes them, and so the nllh, a smooth function of the track.
     """
-    _equal_energies(modules, s)
-    up, down, light, energy = s.sums[0], s.sums[1], s.light, s.energy
+    seen = given = 0.0
+    for k in range(slots):
+        seen += s.counts[k] * s.seen[k]
+    for j in range(COUNT):
+        given += _sum(_part(s.light[j], s.range[j]), _part(s.counts, s.range[j]))
+    s.energy[:] = seen / max(given, 1e-9)
     for _ in range(ENERGY_ROUNDS):
-        up[:], down[:] = 1e-12, settings.prior
-        for i in range(len(modules)):
-            low, high = s.span[i, 0], s.span[i, 1]
-            if low >= high:
-                continue
-            mean = settings.noise + _expected(energy, light, i, low, high)
-            weight = 1 / (1 + settings.spread * mean)
-            ratio = weight * modules[i, 7] / mean
-            for j in range(low, high):
-                up[j] += ratio * light[i, j]
-                down[j] += weight * light[i, j]
+        _expect(settings.noise, slots, s)
+        for k in range(slots):
+            weight = s.counts[k] / (1 + settings.spread * s.expected[k])
+            s.factors[0, k], s.factors[1, k] = weight * s.seen[k] / s.expected[k], weight
         for j in range(COUNT):
-            step = up[j] / down[j]
-            energy[j] *= step * np.sqrt(step)  # a little farther than the exponent 1, which crawls
+            row = _part(s.light[j], s.range[j])
+            up, down = _sum(row, _part(s.factors[0], s.range[j])), _sum(row, _part(s.factors[1], s.range[j]))
+            step = (up + LEAST) / (down + settings.prior)
+            s.energy[j] *= step * np.sqrt(step)  # a little farther than the exponent 1, which crawls
 
 
 @compiled()
-def _charge_nllh(modules: Array, settings: Settings, s: Scratch) -> float:
+def _charge_nllh(modules: Array, settings: Settings, slots: int, s: Scratch) -> float:
     """Return the nllh of charges and energies."""
     spread, value = settings.spread, 0.0
+    _expect(settings.noise, slots, s)
     for i in range(len(modules)):
-        s.mean[i] = settings.noise + _expected(s.energy, s.light, i, s.span[i, 0], s.span[i, 1])
+        s.mean[i] = s.expected[s.slot[i]] if s.slot[i] >= 0 else settings.noise
     for i in range(len(modules)):
         s.terms[0, i] = (modules[i, 7] + 1 / spread) * ln(1 + spread * s.mean[i]) - modules[i, 7] * ln(s.mean[i])
     for i in range(len(modules)):
-        value += s.terms[0, i]
+        value += modules[i, 10] * s.terms[0, i]
     for j in range(COUNT):
         value += settings.prior * s.energy[j]
     return value
@@ -322,9 +362,10 @@ def _even_out(evenness: float, s: Scratch) -> None:
 @compiled()
 def _brightest(s: Scratch, i: int, top: Ints, value: Array) -> None:
     """Write which segments light module i most, and how much, in falling order."""
+    at = s.slot[i]
     top[:], value[:] = -1, 0.0
-    for j in range(s.span[i, 0], s.span[i, 1]):
-        new, k = s.lit[j] * s.light[i, j], COMPONENTS
+    for j in range(s.span[at, 0], s.span[at, 1]):
+        new, k = s.lit[j] * s.light[j, at], COMPONENTS
         if new <= value[k]:
             continue
         while k > 0 and value[k - 1] < new:
@@ -343,8 +384,10 @@ def _sources(view: View, s: Scratch) -> int:
     """
     top, value = np.empty(COMPONENTS + 1, np.int64), np.empty(COMPONENTS + 1)
     n = 0
-    for i in range(view.hits):
+    for i in range(len(view.modules)):
         s.first[i] = n
+        if not view.modules[i, 7] > 0:
+            continue
         _brightest(s, i, top, value)
         least, total = value[COMPONENTS], DARK
         for k in range(COMPONENTS):
@@ -355,27 +398,27 @@ def _sources(view: View, s: Scratch) -> int:
                 start = (FIRST + top[k]) * SEGMENT
                 emitted = min(max(bright, start), start + SEGMENT)
                 n = _place(s, n, i, top[k], s.side[i, 2] - emitted, (value[k] - least) / total)
-    s.first[view.hits] = n
+    s.first[len(view.modules)] = n
     return n
 
 
 @compiled()
-def _delays(tables: Tables, way: Array, n: int) -> None:
-    """Write root of the shape, rate (1/ns) and time of flight (ns) of the light, in the first rows.
+def _delays(view: View, tables: Tables, n: int, s: Scratch) -> None:
+    """Write root of the shape, rate (1/ns) and how late hits are (ns) for a track at time 0, in the first rows.
 
     As for `track-mpe` under the Cherenkov angle, elsewhere as much different from that as for a shower.
     """
+    way = s.way
     for k in range(n):
         distance, b, a, p, up = way[0, k], way[1, k], way[2, k], way[3, k], way[4, k]
+        i, emitted = s.module[k], (s.side[s.module[k], 2] - s.ahead[k]) / C
         tau, h = distance * b, (1 - up) / 2
-        thirtieth = exp(-tau / 30)
-        middle = thirtieth * thirtieth * thirtieth
-        near = middle * middle * middle * thirtieth
+        near, middle = _fading(2 * distance * np.sqrt(a * b))
         shape = _angular(tables.shape, p, near, middle, up) - _angular(tables.shape, COS_CHERENKOV, near, middle, up)
         rate = _angular(tables.rate, p, near, middle, up) - _angular(tables.rate, COS_CHERENKOV, near, middle, up)
         way[0, k] = np.sqrt((A0 + A1 * tau + A2 * h * h + A3 * h * tau) * exp(shape))
         way[1, k] = (R0 + R1 * a + R2 * b) * exp(rate)
-        way[2, k] = distance * N_GROUP / C
+        way[2, k] = view.modules[i, 8] - SHIFT - emitted - distance * N_GROUP / C
 
 
 @compiled()
@@ -414,47 +457,41 @@ def _look_up(times: Array, x: float, q: float) -> Six:
 
 
 @compiled()
-def _mixture(view: View, times: Array, t: float, s: Scratch, i: int) -> tuple[float, float, float, float]:
-    """Return density and survival probability of the first light of module i; slope and curvature of its nllh in t."""
-    rest = 1.0
-    p = p1 = p2 = late = late1 = late2 = 0.0
-    for k in range(s.first[i], s.first[i + 1]):
-        share, q, rate = s.share[k], s.way[0, k], s.way[1, k]
-        emitted = (s.side[i, 2] - s.ahead[k]) / C
-        x = rate * (view.modules[i, 8] - SHIFT - t - emitted - s.way[2, k])
-        f, f1, f2, g, g1, g2 = _look_up(times, x, q)
-        p += share * rate * f
-        p1 -= share * rate * rate * f1
-        p2 += share * rate * rate * rate * f2
-        late += share * g
-        late1 -= share * rate * g1
-        late2 += share * rate * rate * g2
-        rest -= share
-    p += (rest + FLOOR) / WINDOW
-    late += rest + FLOOR
-    by_p, by_late, more = p1 / p, late1 / late, view.modules[i, 9] - 1
-    curve = p2 / p - by_p * by_p + more * (late2 / late - by_late * by_late)
-    return p, late, -by_p - more * by_late, -curve
+def _arrivals(times: Array, t: float, n: int, s: Scratch) -> None:
+    """Write for n points density and survival probability of their first light, each with two derivatives in t."""
+    for k in range(n):
+        share, rate = s.share[k], s.way[1, k]
+        p, p1, p2, late, late1, late2 = _look_up(times, rate * (s.way[2, k] - t), s.way[0, k])
+        s.arrival[0, k], s.arrival[3, k] = share * rate * p, share * late
+        s.arrival[1, k], s.arrival[4, k] = -share * rate * rate * p1, -share * rate * late1
+        s.arrival[2, k], s.arrival[5, k] = share * rate * rate * rate * p2, share * rate * rate * late2
 
 
 @compiled()
 def _timing(view: View, times: Array, t: float, s: Scratch) -> tuple[float, float, float]:
     """Return the nllh of the first hits, and its slope and curvature in t."""
+    _arrivals(times, t, s.first[len(view.modules)], s)
     value = slope = curve = 0.0
-    for i in range(view.hits):
-        s.terms[1, i], s.side[i, 1], by_t, by_tt = _mixture(view, times, t, s, i)
-        slope += by_t
-        curve += by_tt
-    for i in range(view.hits):
-        n_eff = view.modules[i, 9]
-        s.terms[1, i] = -ln(s.terms[1, i]) - (n_eff - 1) * ln(s.side[i, 1]) - ln(n_eff)
-    for i in range(view.hits):
+    for i in range(len(view.modules)):
+        if not view.modules[i, 7] > 0:
+            continue
+        p = p1 = p2 = late = late1 = late2 = 0.0
+        rest = 1 + FLOOR
+        for k in range(s.first[i], s.first[i + 1]):
+            p, p1, p2 = p + s.arrival[0, k], p1 + s.arrival[1, k], p2 + s.arrival[2, k]
+            late, late1, late2 = late + s.arrival[3, k], late1 + s.arrival[4, k], late2 + s.arrival[5, k]
+            rest -= s.share[k]
+        p, late, n_eff = p + rest / WINDOW, late + rest, view.modules[i, 9]
+        by_p, by_late = p1 / p, late1 / late
+        s.terms[1, i] = -ln(p) - (n_eff - 1) * ln(late) - ln(n_eff)
         value += s.terms[1, i]
+        slope -= by_p + (n_eff - 1) * by_late
+        curve -= p2 / p - by_p * by_p + (n_eff - 1) * (late2 / late - by_late * by_late)
     return value, slope, curve
 
 
 @compiled()
-def _settle(view: View, times: Array, p: Array, rounds: int, s: Scratch) -> tuple[float, float, float]:
+def _settle(view: View, times: Array, p: Array, s: Scratch, rounds: int) -> tuple[float, float, float]:
     """Move t to where the first hits are most likely, in at most so many rounds; return as `_timing`."""
     best, slope, curve = _timing(view, times, p[2], s)
     left = False
@@ -473,20 +510,17 @@ def _settle(view: View, times: Array, p: Array, rounds: int, s: Scratch) -> tupl
 
 
 @compiled()
-def _evaluate(
-    view: View, tables: Tables, settings: Settings, p: Array, settle: int, s: Scratch
-) -> tuple[float, float, float]:
-    """Return the nllh of a track at (a, b, t), and its slope and curvature in t, which may be moved before."""
-    _pass(view, p[0], p[1], s.side)
-    _charges(view, tables, settings.reach, s)
-    _energies(view.modules, settings, s)
-    value = settings.weight * _charge_nllh(view.modules, settings, s)
+def _light_up(view: View, tables: Tables, settings: Settings, p: Array, s: Scratch) -> float:
+    """Return the weighted nllh of the charges of a track at (a, b), and write whence and how its first light comes."""
+    slots = _pass(view, p[0], p[1], s)
+    _charges(view, tables, settings.reach, slots, s)
+    _energies(settings, slots, s)
+    value = settings.weight * _charge_nllh(view.modules, settings, slots, s)
     _even_out(settings.evenness, s)
     n = _sources(view, s)
-    _ways(view, tables, n, s)
-    _delays(tables, s.way, n)
-    timing, slope, curve = _settle(view, tables.times, p, settle, s)
-    return value + timing, slope, curve
+    _ways(view, n, s)
+    _delays(view, tables, n, s)
+    return value
 
 
 @compiled()
@@ -499,14 +533,15 @@ def _expand(view: View, tables: Tables, settings: Settings, p: Array, s: Scratch
     rows[0], rows[1] = s.mean, s.terms[1]
     for axis in range(2):
         p[axis] += PROBE
-        value, slope, _ = _evaluate(view, tables, settings, p, 0, s)
+        charge = _light_up(view, tables, settings, p, s)
+        timing, slope, _ = _timing(view, tables.times, p[2], s)
         p[axis] -= PROBE
-        out[1 + axis] = (value - out[0]) / PROBE
+        out[1 + axis] = (charge + timing - out[0]) / PROBE
         out[7 + axis] = (slope - out[3]) / PROBE
         rows[2 + axis], rows[4 + axis] = (s.mean - rows[0]) / PROBE, (s.terms[1] - rows[1]) / PROBE
     out[4:7] = 0.0
     for i in range(len(view.modules)):
-        curve = settings.weight / (rows[0, i] * (1 + settings.spread * rows[0, i]))
+        curve = settings.weight * view.modules[i, 10] / (rows[0, i] * (1 + settings.spread * rows[0, i]))
         out[4] += curve * rows[2, i] * rows[2, i] + TIMING_CURVATURE * rows[4, i] * rows[4, i]
         out[5] += curve * rows[2, i] * rows[3, i] + TIMING_CURVATURE * rows[4, i] * rows[5, i]
         out[6] += curve * rows[3, i] * rows[3, i] + TIMING_CURVATURE * rows[5, i] * rows[5, i]
@@ -551,49 +586,67 @@ def _descend(
     view: View, tables: Tables, settings: Settings, rounds: int, tolerance: float, p: Array, energy: Array, s: Scratch,
     rows: Array,
 ) -> tuple[float, bool]:  # fmt: skip
-    """Descend from p, in place, write the energies there, and return the nllh and whether it converged."""
+    """Descend from p, in place, write the energies there, and return the nllh and whether it converged.
+
+    That is when the next step would gain next to nothing, or the last one gained just what the parabola had promised,
+    so that it led to its bottom.
+    """
     out, old, move, trial = np.zeros(10), np.zeros(3), np.zeros(3), p.copy()
-    best, gain, settle = np.inf, np.inf, SETTLE if rounds > 1 else 0
+    best, promise, settle = np.inf, 0.0, SETTLE if rounds > 1 else 0
     for turn in range(rounds):
-        value, slope, curve = _evaluate(view, tables, settings, trial, settle, s)
+        charge = _light_up(view, tables, settings, trial, s)
+        timing, slope, curve = _settle(view, tables.times, trial, s, settle)
+        value = charge + timing
         if value < best:
-            best, gain = value, best - value
+            gain, best = best - value, value
             move[2] = trial[2] - p[2]
             p[:], energy[:], old[:] = trial, s.energy, out[1:4]
+            if promise < SURE and abs(gain - promise) < tolerance:
+                return best, True
             if turn == rounds - 1:
                 break
             out[0], out[3], out[9] = value, slope, curve
             _expand(view, tables, settings, trial, s, rows, out)
             if gain < np.inf:
                 _learn(out, move, out[1:4] - old)
-            if _step(out, move) < tolerance:
+            promise = _step(out, move)
+            if promise < tolerance:
                 return best, True
         else:  # the least of the parabola through both values
             fall = out[1] * move[0] + out[2] * move[1] + out[3] * move[2]
             move *= min(max(-fall / (2 * (value - best - fall)), 0.1), 0.5)
+            promise = 0.0
             if not value < np.inf or abs(move[0]) + abs(move[1]) < PROBE / 10:
                 break
         trial[:] = p + move
-    return best, gain < tolerance
+    return best, False
 
 
 def _signature() -> Any:
-    number, table = types.float64, types.Array(types.float64, 2, "C")
-    terms = types.UniTuple(number, 27)
-    tables = types.NamedTuple((table, table, number, number, terms, terms, terms), Tables)
-    settings = types.NamedUniTuple(number, len(Settings._fields), Settings)
-    frames, row = types.Array(number, 3, "C"), types.Array(number, 1, "C")
-    given = frames, table, types.int64, tables, settings, types.int64, number
-    return types.void(*given, table, table, row, types.Array(types.boolean, 1, "C"))
+    kinds: Any = types
+    number, table, row = kinds.float64, kinds.float64[:, ::1], kinds.float64[::1]
+    terms = kinds.UniTuple(number, len(SHOWER_FEATURES))
+    tables = kinds.NamedTuple((table, terms, terms, terms), Tables)
+    settings = kinds.NamedUniTuple(number, len(Settings._fields), Settings)
+    event = kinds.float64[:, :, ::1], table, tables, settings
+    return kinds.void(*event, kinds.int64, number, table, table, row, kinds.boolean[::1])
+
+
+@compiled()
+def _in_order(modules: Array, flight: Array) -> Array:
+    """Return modules in the order in which something that flies along `flight` passes them."""
+    along = modules[:, 0] * flight[0] + modules[:, 1] * flight[1] + modules[:, 2] * flight[2]
+    return modules[np.argsort(along, kind="mergesort")]
 
 
 @compiled(_signature())
 def descend(
-    frames: Array, modules: Array, hits: int, tables: Tables, settings: Settings, rounds: int, tolerance: float,
-    points: Array, energy: Array, nllh: Array, converged: Mask,
+    frames: Array, modules: Array, tables: Tables, settings: Settings, rounds: int, tolerance: float, points: Array,
+    energy: Array, nllh: Array, converged: Mask,
 ) -> None:  # fmt: skip
     """Fit each direction from the point given for it, in place; one round only evaluates it."""
-    s, rows = _scratch(len(modules), hits), np.zeros((6, len(modules)))
+    s, rows = _scratch(len(modules)), np.zeros((6, len(modules)))
     for n in range(len(frames)):
-        view = View(frames[n], modules, hits)
-        nllh[n], converged[n] = _descend(view, tables, settings, rounds, tolerance, points[n], energy[n], s, rows)
+        if np.isfinite(points[n]).all():
+            view = View(frames[n], _in_order(modules, frames[n, 2]))
+            nllh[n], converged[n] = _descend(view, tables, settings, rounds, tolerance, points[n], energy[n], s, rows)

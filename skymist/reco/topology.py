@@ -45,6 +45,8 @@ FLOOR = 1.0
 """GeV/m, as a shower of the same light: bare muons give 0.3, the average one of 10 TeV 3."""
 BOUND = 3.0
 """By how much the logarithm of the likelihood may be worse for a start that is not excluded."""
+STARTS = 1.0
+"""With more `Evidence.dark` a muon starts in view."""
 
 HIT_REACH, SILENT_REACH = 500.0, 150.0  # m
 CORE = 6.0  # m: nobody knows a track better
@@ -79,6 +81,11 @@ class Evidence:
     share: float
     dark_m: float
     missing_pe: float
+
+    @property
+    def starts(self) -> bool:
+        """Whether a muon rather starts inside than comes from outside."""
+        return self.dark > STARTS
 
 
 class Row(NamedTuple):

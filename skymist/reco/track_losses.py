@@ -5,12 +5,14 @@ all modules, hit or not, give the energies: not negative, with an exponential pr
 maximisation; charges are negative binomial, because light is known to some 20 % a module. The first hit of each
 module comes from the segments that light it, in proportion to their light, with the timing of `track-mpe` where they
 light it under the Cherenkov angle. So a muon that starts in the detector, or is not there at all, gives no light from
-where it has not been, and a through-going one is timed as there. After "millipede" (Aartsen et al., JINST 9 (2014)
-P03009).
+where it has not been, and a through-going one is timed as there. Modules of which a part is excluded, or which are too
+bright to be believed, only say when their light began, as for `cascade`. After "millipede" (Aartsen et al., JINST 9
+(2014) P03009). Weights were chosen on muons simulated photon by photon.
 """
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -22,9 +24,12 @@ from skymist.detector.volume import contains
 from skymist.errors import RequestError
 from skymist.model.event import Event, Losses
 from skymist.model.reconstruction import Directions, Fit, Status
+from skymist.model.request import Level
 from skymist.reco.arrival import table
+from skymist.reco.cascade_light import MOST_PE, MOST_SHARE, excluded
+from skymist.reco.compiling import is_compiled
 from skymist.reco.hits import clean
-from skymist.reco.track_mpe import TrackMPE, ice_grid, plane_frames
+from skymist.reco.track_mpe import TrackMPE, near_silent, plane_frames
 
 Floats = NDArray[np.float64]
 
@@ -35,8 +40,8 @@ SEGMENT = 25.0  # m
 FIRST, COUNT = -32, 64  # segments, counted from the plane through the charge centroid
 NOISE = 0.02  # PE in each module
 ENERGY_ROUNDS = 8  # charges alone tell neighbouring segments badly apart: more rounds make energies uneven, not better
-DARK_REACH = 150.0  # m, farther than this from it a dark module says nothing about a segment
-FADING = 0.5  # of the squared reach: from there on light is faded out
+DARK_REACH = 200.0  # m, farther than this from it a dark module says nothing about a segment
+FADING = 0.4  # of the squared reach: from there on light is faded out
 CORE2 = 4.0  # m^2, rounds off the distance near the track
 CLOSE, HALF = 60.0, 7.2  # m: a segment nearer than this gives light from two points (Gauss), so far from its middle
 AROUND = 8  # segments, over which energies are averaged for the even light
@@ -46,8 +51,9 @@ DARK = 0.02  # PE of a module that are none of the track's light
 FLOOR, WINDOW = 1e-3, 6000.0  # share of first hits that are noise, and how many ns they are spread over
 
 # The search at the coarsest level: with few modules from every start, then with all of them from the best.
-THIN_MODULES, THIN_ROUNDS, THIN_TOLERANCE = 80, 6, 0.2
-SEARCH_ROUNDS, ROUNDS, TOLERANCE = 3, 6, 0.02
+THIN_MODULES, THIN_ROUNDS, THIN_TOLERANCE = 40, 6, 0.2
+SEARCH_ROUNDS, SEARCH_TOLERANCE = 6, 0.5  # most of the sky needs no exact minimum
+ROUNDS, TOLERANCE = 12, 0.03
 BRIGHTEST, EARLY = 6, 0.15  # modules around which a shower may be, and which share of hits may come before its light
 
 
@@ -66,9 +72,9 @@ class TrackLosses:
 
     Attributes
     ----------
-    charge_exponent : float
-        N photo-electrons of a module count as N ** charge_exponent when the first of them is timed. 0.5, where
-        `track-mpe` has 0.6, keeps the contours of starting muons in bounds and costs through-going ones nothing.
+    most_timed : float
+        N photo-electrons of a module count as N / (1 + N / most_timed) when the first of them is timed: what delays
+        one of them, or is wrong about the ice, concerns the others too.
     charge_weight : float
         Weight of the logarithm of the likelihood of the charges.
     spread : float
@@ -84,8 +90,8 @@ class TrackLosses:
         Turns the pattern of starts of the timing fit, whose results are starts here.
     """
 
-    charge_exponent: float = 0.5
-    charge_weight: float = 0.2
+    most_timed: float = 12.0
+    charge_weight: float = 0.4
     spread: float = 0.1
     prior: float = 5e-5
     evenness: float = 2.0
@@ -94,10 +100,11 @@ class TrackLosses:
 
     name: ClassVar[str] = "track-losses"
     version: ClassVar[str] = "1"
+    levels: ClassVar[tuple[Level, ...]] = (Level(4, 0), Level(16, 12), Level(64, 12), Level(512, 12))
 
     def __post_init__(self) -> None:
         limits = {
-            "charge_exponent": (0, 1), "charge_weight": (0, 10), "spread": (0, 10), "prior": (0, 1),
+            "most_timed": (0, 1000), "charge_weight": (0, 10), "spread": (0, 10), "prior": (0, 1),
             "evenness": (0, 100), "reach": (50, 1000),
         }  # fmt: skip
         for name, (low, high) in limits.items():
@@ -105,19 +112,24 @@ class TrackLosses:
             if not (low < value <= high or (name == "evenness" and value == 0)):
                 raise RequestError(f"track-losses needs {low} < {name} <= {high}, not {value}")
 
+    @property
+    def compiled(self) -> bool:
+        """Whether the kernels were compiled on this machine before; if not, the first call takes some 30 s."""
+        return TrackMPE().compiled and is_compiled(Path(__file__).with_name("losses_kernels.py"), "descend")
+
     def __call__(self, event: Event, directions: Directions, start: Fit | None) -> Fit:
         """Maximise the likelihood at each direction; see `Reconstruction`.
 
         The energy is what was lost in the instrumented volume. An event with fewer than five usable modules fails in
         every direction, and so does a direction whose start has failed.
         """
-        data = prepare(event, self.charge_exponent)
+        data = prepare(event, self.most_timed)
         if data is None or not len(directions):
             return Fit.failed(len(directions))
         frames = plane_frames(-directions.origin)
         if start is None:
             return _as_fit(event, data, frames, self._search(event, data, directions, frames))
-        return _as_fit(event, data, frames, self._descend(data, frames, _points(data, frames, start)))
+        return _as_fit(event, data, frames, self._descend(data, frames, from_fit(data, frames, start)))
 
     def profile(self, event: Event, direction: Directions, fit: Fit) -> Losses:
         """Return the energies of the segments of one fitted track, at their middles, in the order of flight.
@@ -133,23 +145,27 @@ class TrackLosses:
         Losses
             Empty if the event has too few usable modules.
         """
-        data = prepare(event, self.charge_exponent)
+        data = prepare(event, self.most_timed)
         if data is None:
             return Losses()
         frames = plane_frames(-direction.origin)
-        found = self._descend(data, frames, _points(data, frames, fit), rounds=1)
+        found = self._descend(data, frames, from_fit(data, frames, fit), rounds=1)
         return Losses(_middles(data, frames, found.points)[0], found.energy[0])
+
+    def evaluate(self, data: "Data", frames: Floats, points: Floats) -> Floats:
+        """Return the nllh of tracks at points (a, b, t), in m, m and ns, shape (n, 3)."""
+        return self._descend(data, frames, points, rounds=1).nllh
 
     def _search(self, event: Event, data: "Data", directions: Directions, frames: Floats) -> Found:
         """Fit from the timing fit's track and from tracks through the brightest place, and go on from the better."""
         timing = TrackMPE(seed=self.seed)(event, directions, None)
         thin = data.thinned()
-        starts = [_points(data, frames, timing), _through_the_brightest(data, frames)]
+        starts = [from_fit(data, frames, timing), _through_the_brightest(data, frames)]
         tried = [self._descend(thin, frames, points, THIN_ROUNDS, THIN_TOLERANCE) for points in starts]
         nllh = np.stack([each.nllh for each in tried])
         best = np.argmin(np.where(np.isfinite(nllh), nllh, np.inf), axis=0)
         points = np.stack([each.points for each in tried])[best, np.arange(len(frames))]
-        return self._descend(data, frames, points, SEARCH_ROUNDS)
+        return self._descend(data, frames, points, SEARCH_ROUNDS, SEARCH_TOLERANCE)
 
     def _descend(
         self, data: "Data", frames: Floats, points: Floats, rounds: int = ROUNDS, tolerance: float = TOLERANCE
@@ -158,10 +174,9 @@ class TrackLosses:
 
         n = len(frames)
         found = Found(points.copy(), np.zeros((n, COUNT)), np.full(n, np.nan), np.zeros(n, bool))
-        tables = Tables(table(JITTER), *ice_grid(), *(tuple(column) for column in shower_table()[0].T.tolist()))
+        tables = Tables(table(JITTER), *(tuple(column) for column in shower_table()[0].T.tolist()))
         settings = Settings(NOISE, self.spread, self.prior, self.charge_weight, self.evenness, self.reach)
-        descend(frames, data.modules, data.hits, tables, settings, rounds, tolerance, *found)
-        found.nllh[~np.isfinite(points).all(axis=1)] = np.nan  # a start that has failed
+        descend(frames, data.modules, tables, settings, rounds, tolerance, *found)
         return found
 
 
@@ -175,10 +190,10 @@ class Data:
         Charge-weighted centroid of the hits, in metres.
     time_ns : float
         Charge-weighted mean of the first hits, on the event's clock.
-    modules : (n, 10) float64
+    modules : (n, 11) float64
         Hits, then near modules without light: x, y, z from the centre (m); height of the ice layer (m), scattering and
         absorption integrated up to it; efficiency; photo-electrons; time (ns) of the first from `time_ns`; how
-        many independent ones they count as.
+        many independent ones they count as; 1 if their charge counts, 0 if it is that of a part, or too much of all.
     hits : int
         How many modules saw light.
     """
@@ -189,14 +204,14 @@ class Data:
     hits: int
 
     def thinned(self) -> Self:
-        """Return every k-th module, such that some 80 to 160 hits remain."""
+        """Return every k-th module, such that some 40 to 80 hits remain."""
         k = max(self.hits // THIN_MODULES, 1)
         hits, silent = self.modules[: self.hits : k], self.modules[self.hits :: k]
         return replace(self, modules=np.concatenate([hits, silent]), hits=len(hits))
 
 
 @lru_cache(maxsize=8)
-def prepare(event: Event, charge_exponent: float) -> Data | None:
+def prepare(event: Event, most_timed: float) -> Data | None:
     """Return the cleaned event in the form of the likelihood, None if too few modules saw light."""
     hits = clean(event)
     if len(hits) < MIN_MODULES:
@@ -204,20 +219,25 @@ def prepare(event: Event, charge_exponent: float) -> Data | None:
     position, ice = event.detector.position, south_pole_ice()
     center = np.average(position[hits.module], axis=0, weights=hits.charge_pe)
     time = float(np.average(hits.time_ns, weights=hits.charge_pe))
-    near = [np.linalg.norm(position[hits.silent] - place, axis=1) < SILENT_REACH for place in position[hits.module]]
-    row, n = np.concatenate([hits.module, hits.silent[np.any(near, axis=0)]]), len(hits)
+    row, n = np.concatenate([hits.module, near_silent(event, hits, SILENT_REACH)]), len(hits)
     layer = ice.layer(position[row])
     efficiency = event.detector.efficiency[row]
-    seen = np.zeros((len(row), 3))
-    seen[:n] = np.column_stack(
-        [hits.charge_pe / MEAN_CHARGE, hits.time_ns - time, np.maximum(hits.charge_pe, 1.0) ** charge_exponent]
-    )
     known = np.where(efficiency > 0, efficiency, 1.0)
+    charge, late = np.zeros(len(row)), np.zeros(len(row))
+    charge[:n], late[:n] = hits.charge_pe / MEAN_CHARGE, hits.time_ns - time
+    counts = believed(event, row, charge, float(hits.time_ns.min()))
+    several = np.maximum(charge / (1 + charge / most_timed), 1.0)
+    seen = np.column_stack([charge, late, np.where(counts, several, 1.0), counts])
     modules = np.column_stack([position[row] - center, layer, *ice.integrals(layer), known, seen])
     return Data(center, time, np.ascontiguousarray(modules), n)
 
 
-def _points(data: Data, frames: Floats, fit: Fit) -> Floats:
+def believed(event: Event, module: NDArray[np.int64], charge: Floats, time_ns: float) -> NDArray[np.bool_]:
+    """Tell which modules' charge counts, by the rules of `cascade`: it is complete, and not most of all there is."""
+    return np.asarray((charge < min(MOST_PE, MOST_SHARE * charge.sum())) & ~excluded(event, module, time_ns))
+
+
+def from_fit(data: Data, frames: Floats, fit: Fit) -> Floats:
     """Return the places of a fit, moved along the directions to the plane through the centre."""
     points = np.einsum("nij,nj->ni", frames, fit.vertex - data.center)
     points[:, 2] = fit.time_ns - data.time_ns - points[:, 2] / C
@@ -248,5 +268,6 @@ def _as_fit(event: Event, data: Data, frames: Floats, found: Found) -> Fit:
     points = np.where(usable[:, None], found.points, np.nan)
     vertex = data.center + np.einsum("ni,nij->nj", points[:, :2], frames[:, :2])
     inside = contains(event.detector, _middles(data, frames, points).reshape(-1, 3)).reshape(-1, COUNT)
-    energy = np.where(usable, np.sum(found.energy * inside, axis=1), np.nan)
+    energy = np.sum(found.energy * inside, axis=1)
+    energy = np.where(usable & (energy > 0), energy, np.nan)
     return Fit(np.where(usable, found.nllh, np.nan), energy, points[:, 2] + data.time_ns, vertex, status)

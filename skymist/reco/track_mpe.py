@@ -8,9 +8,7 @@ emitted independently. To this comes, with a weight, the probability of each mod
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
-from struct import pack
 from typing import ClassVar, Self
 
 import numpy as np
@@ -21,6 +19,7 @@ from skymist.detector.light import JITTER, C, attenuation, brightness
 from skymist.errors import RequestError
 from skymist.model.event import Event
 from skymist.model.reconstruction import Directions, Fit, Status
+from skymist.reco import compiling
 from skymist.reco.arrival import table
 from skymist.reco.hits import Hits, clean
 
@@ -191,10 +190,10 @@ def prepare(event: Event, charge_exponent: float) -> TrackData | None:
     return TrackData(center, time, rows, dark, -float(np.log(n_eff).sum()))
 
 
-def near_silent(event: Event, hits: Hits) -> NDArray[np.int64]:
-    """Return the rows of modules without light that are near enough to a hit to matter."""
+def near_silent(event: Event, hits: Hits, reach: float = SILENT_REACH) -> NDArray[np.int64]:
+    """Return the rows of modules without light that are within `reach` (m) of a hit, near enough to matter."""
     position = event.detector.position
-    near = [np.linalg.norm(position[hits.silent] - place, axis=1) < SILENT_REACH for place in position[hits.module]]
+    near = [np.linalg.norm(position[hits.silent] - place, axis=1) < reach for place in position[hits.module]]
     return hits.silent[np.any(near, axis=0)]
 
 
@@ -233,16 +232,8 @@ def start_offsets(n: int, seed: int) -> Floats:
 
 
 def is_compiled() -> bool:
-    """Tell, without importing Numba, whether its cache holds the kernels, so that no compilation is needed.
-
-    An index of the cache names the source it is of by hash or, in older versions, by modification time.
-    """
-    source = Path(__file__).with_name("kernels.py")
-    digest = sha256(source.read_bytes())
-    stamps = digest.digest(), digest.hexdigest().encode(), pack(">d", source.stat().st_mtime)
-    folders = source.parent / "__pycache__", Path.home() / ".cache" / "numba"
-    indices = (path.read_bytes() for folder in folders for path in folder.rglob("kernels.descend-*.nbi"))
-    return any(stamp in index for index in indices for stamp in stamps)
+    """Tell, without importing Numba, whether its cache holds the kernels, so that no compilation is needed."""
+    return compiling.is_compiled(Path(__file__).with_name("kernels.py"), "descend")
 
 
 def _as_fit(data: TrackData, frames: Floats, found: Found) -> Fit:

@@ -20,8 +20,8 @@ CHOICES = "cascade", "track-losses", "track-mpe"
 
 MOST = 0.7
 """Share of the light that a cascade has in one place; a faint muon may be explained by one shower, too."""
-STARTS, PASSES = 1.0, 10.0
-"""In ln L: with more `Evidence.dark` a muon starts in view, with more `Evidence.lead` it comes from outside."""
+PASSES = 10.0
+"""In ln L: with more `Evidence.lead` it comes from outside."""
 HIGH_ENERGY_GEV = 50_000.0
 """From here on IceCube fits losses."""
 
@@ -150,7 +150,7 @@ def _judged(found: Evidence) -> Choice:
     if found.spread <= ONE_SHOWER:
         why = f"{share}, and {elsewhere}: a cascade"
         return Choice("cascade", "cascade", why, scores, "likelihood")
-    if found.dark > STARTS:
+    if found.starts:
         way = f"no light on {found.dark_m:.0f} m of the track"
         muon = f"where a muon of {FLOOR:g} GeV/m would have given {found.missing_pe:.0f} PE"
         starts = "it starts inside" if found.dark > BOUND else "it rather starts inside"
