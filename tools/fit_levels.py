@@ -4,7 +4,8 @@
     python tools/fit_levels.py REPORT.json...
 
 A level is the quantile of the TS of the truth over all events of a reconstruction, in the topologies that it is made
-for (and in nominal and other ice, if sets of both are given). Rows of other reconstructions stay in the table.
+for (and in nominal and other ice, if sets of both are given); of `track-losses` for each topology by itself, because
+its TS are larger for muons that start inside. Rows of other reconstructions stay in the table.
 """
 
 import argparse
@@ -17,11 +18,13 @@ import numpy as np
 from skymist.model.region import LEVELS_TABLE, level_of
 from skymist.workflow.products import CONTAINMENTS
 
-TOPOLOGIES = {
-    "track-mpe": ("through-going",),
-    "track-losses": ("through-going", "starting"),
-    "cascade": ("cascade",),
+ROWS = {
+    ("track-mpe", "through-going"): "track-mpe",
+    ("track-losses", "through-going"): "track-losses/through-going",
+    ("track-losses", "starting"): "track-losses/starting",
+    ("cascade", "cascade"): "cascade",
 }
+"""Names in the table, by reconstruction and topology."""
 HEADER = (
     "# TS levels of regions, found by tools/fit_levels.py: quantiles of the TS of the truth of n events that were\n"
     "# simulated photon by photon (low to high: 68 % interval); see skymist/model/region.py\n"
@@ -42,8 +45,10 @@ def main() -> None:
     for path in parser.parse_args().report:
         report = json.loads(path.read_text())
         name = report["reconstruction"]["name"]
-        events = (event for event in report["events"] if event["topology"] in TOPOLOGIES[name])
-        ts[name] += [event["ts_truth"] for event in events if event.get("ts_truth") is not None]
+        for event in report["events"]:
+            row = ROWS.get((name, event["topology"]))
+            if row is not None and event.get("ts_truth") is not None:
+                ts[row].append(event["ts_truth"])
     kept = [line for line in LEVELS_TABLE.read_text().splitlines() if line and line[0] != "#"][1:]
     kept = [line for line in kept if line.split(",")[0] not in ts]
     lines = sorted([*kept, *(line for name, values in ts.items() for line in rows(name, values))])

@@ -250,18 +250,29 @@ def _resimulated(tiling: xr.Dataset, containment: float) -> float:
 
 
 def _population(tiling: xr.Dataset, containment: float) -> float:
-    """Return the level that holds for simulated events of all kinds that the same reconstruction was run on."""
-    name = tiling.attrs.get("reconstruction", {}).get("name", "")
-    levels = population_levels().get(name)
+    """Return the level that holds for simulated events that the same reconstruction was run on.
+
+    For some reconstructions it depends on the topology, which the map says then.
+    """
+    about = tiling.attrs.get("reconstruction", {})
+    name = about.get("name", "")
+    topology = about.get("topology") or about.get("chosen", {}).get("topology")
+    levels = population_levels().get(f"{name}/{topology}") or population_levels().get(name)
     if levels is None:
         known = ", ".join(sorted(population_levels()))
-        raise RequestError(f"calibration 'population' knows nothing of the reconstruction {name!r}; it knows: {known}")
+        asked = f"the reconstruction {name!r}" + (f" of what is {topology}" if topology else "")
+        raise RequestError(f"calibration 'population' knows nothing of {asked}; it knows: {known}")
     return Calibration.of_table(POPULATION.name, levels).level(tiling, containment)
+
+
+def population_of(reconstruction: str) -> bool:
+    """Tell whether `POPULATION` has levels for a reconstruction."""
+    return any(name.partition("/")[0] == reconstruction for name in population_levels())
 
 
 @cache
 def population_levels() -> Mapping[str, Mapping[float, float]]:
-    """Return TS levels by reconstruction and containment, found by ``tools/fit_levels.py``."""
+    """Return TS levels by reconstruction (or RECONSTRUCTION/TOPOLOGY) and containment; see ``tools/fit_levels.py``."""
     rows = [line.split(",") for line in LEVELS_TABLE.read_text().splitlines() if not line.startswith("#")][1:]
     found: dict[str, dict[float, float]] = {}
     for name, containment, ts, *_ in rows:

@@ -99,6 +99,10 @@ class SkyMapStore:
         if time.monotonic() > self._time + COMMIT_SECONDS:
             self.commit()
 
+    def describe(self, name: str, value: Mapping[str, Any]) -> None:
+        """Change an attribute of the map: some things are known only at its end."""
+        self._group.attrs[name] = dict(value)
+
     def commit(self, *, complete: bool = False) -> None:
         """Write the rows that are new since the last commit, then their number."""
         data = skymap.create(self.uniq, self.fit, {})

@@ -28,7 +28,7 @@ from skymist.model.region import (
     Calibration,
     best_fit,
     find_calibration,
-    population_levels,
+    population_of,
     region,
 )
 from skymist.model.request import Level, ScanRequest, default_levels
@@ -39,6 +39,7 @@ from skymist.store.calibration import Trials
 from skymist.workflow.calibrate import Perturbations, resimulate, result, subject_of
 from skymist.workflow.choice import Auto, choose, names
 from skymist.workflow.products import CONTAINMENTS, plain
+from skymist.workflow.scan import topology_of
 
 Row = dict[str, Any]
 """What is known of one event after its scan."""
@@ -170,7 +171,7 @@ def evaluate(
     ScanError
         If every event failed; with the first reason.
     """
-    known = all(it in population_levels() for it in names(reconstruction))
+    known = all(population_of(it) for it in names(reconstruction))
     usual = RESIMULATED if pseudo_experiments else POPULATION if known else DEFAULT_CALIBRATION
     chosen = find_calibration(usual if calibration is None else calibration)
     others = [*([RESIMULATED] if pseudo_experiments else []), *([POPULATION] if known else []), *CALIBRATIONS.values()]
@@ -250,8 +251,9 @@ def _scan(
         for _ in progress:
             pass
     seconds = time.perf_counter() - began
-    about = {"scan_id": request.id, "complete": True, "reconstruction": {"name": fitting.name}}
-    found = skymap.create(rows.uniq, rows.fit, about if choice is None else {**about, "chosen": choice.to_dict()})
+    found = skymap.create(rows.uniq, rows.fit, {"scan_id": request.id, "complete": True})
+    how = topology_of(event, fitting.name, found) if choice is None else {"chosen": choice.to_dict()}
+    found.attrs["reconstruction"] = {"name": fitting.name, **how}
     if pseudo_experiments:
         subject = subject_of(event, found, request, fitting, Perturbations(), seed)
         trials = Trials.concatenate(list(resimulate(subject, range(pseudo_experiments), client)))
@@ -269,8 +271,8 @@ def _row(
     row = {"index": index, "topology": topology, "doms": hit_modules(event)}
     try:
         found, seconds = scan(event)
-        if "chosen" in found.attrs:
-            row["chosen"] = found.attrs["chosen"]
+        if "chosen" in found.attrs["reconstruction"]:
+            row["chosen"] = found.attrs["reconstruction"]["chosen"]
         return {**row, "cells": found.sizes["cell"], "ms": 1000 * seconds, **_compare(event, found, calibrations)}
     except Exception as error:  # noqa: BLE001 (whatever goes wrong with one event, the others count)
         return {**row, "reason": f"{type(error).__name__}: {error}"}

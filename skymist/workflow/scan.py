@@ -9,16 +9,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from skymist import cluster, plugins
 from skymist.errors import RequestError
-from skymist.model.event import Event
+from skymist.model import sky, skymap
+from skymist.model.event import TOPOLOGIES, Event
 from skymist.model.reconstruction import Reconstruction
+from skymist.model.region import population_levels
 from skymist.model.request import Cone, Level, ScanRequest, default_levels
+from skymist.reco.topology import weigh_track
 from skymist.scan.run import Progress, run, with_options
 from skymist.store.zarr import SkyMapStore, read_skymap
 from skymist.workflow.events import describe_particle, identify
+
+THROUGH_GOING, STARTING, _ = TOPOLOGIES
 
 
 class Stopwatch:
@@ -126,8 +132,9 @@ def scan_event(
     )
     path = out / f"{event.name}.{reconstruction.name}.{request.id[:12]}.zarr"
     watch = watch or Stopwatch()
-    how = {} if chosen is None else {"chosen": dict(chosen)}
-    with SkyMapStore(path, _attributes(event, reconstruction, request, how)) as store:
+    how: dict[str, Any] = {} if chosen is None else {"chosen": dict(chosen)}
+    attributes = _attributes(event, reconstruction, request, how)
+    with SkyMapStore(path, attributes) as store:
         watch.lap("write")
         if not store.complete:
             with cluster.connect(cluster_name, workers) as client:
@@ -139,11 +146,24 @@ def scan_event(
                         on_progress(step)
                 watch.lap("compute")
             watch.lap("setup")
+            found = skymap.create(store.uniq, store.fit, {"complete": True})
+            how = how or topology_of(event, reconstruction.name, found)
+            store.describe("reconstruction", {**attributes["reconstruction"], **how})
             store.commit(complete=True)
     result = read_skymap(path)
     result.attrs["reconstruction"].update(how)  # a map that was there already may have been asked for by name
     watch.lap("write")
     return result
+
+
+def topology_of(event: Event, reconstruction: str, data: xr.Dataset) -> dict[str, str]:
+    """Return under ``topology`` what a muon looks like at the best fit of a map, if its regions depend on that."""
+    if f"{reconstruction}/{STARTING}" not in population_levels() or not np.isfinite(data["nllh"]).any():
+        return {}
+    row = skymap.best(data)
+    direction = sky.directions(event.detector, event.time, data["uniq"].to_numpy()[row : row + 1])
+    evidence = weigh_track(event, direction, skymap.fit_of(data)[row : row + 1])
+    return {"topology": STARTING if evidence is not None and evidence.starts else THROUGH_GOING}
 
 
 def _typed(reconstruction: Reconstruction, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,17 @@ from skymist.errors import ReadError, RequestError, UnknownNameError
 from skymist.model import sky
 from skymist.model import skymap as maps
 from skymist.model.reconstruction import Fit
-from skymist.model.region import CALIBRATIONS, Calibration, best_fit, find_calibration, level_of, region, wilks_scale
+from skymist.model.region import (
+    CALIBRATIONS,
+    Calibration,
+    best_fit,
+    find_calibration,
+    level_of,
+    population_levels,
+    population_of,
+    region,
+    wilks_scale,
+)
 
 CELL_512 = float(np.degrees(np.sqrt(sky.area_sr(sky.uniq_of(512, 0)))))
 RA = st.floats(0, 360, exclude_max=True)
@@ -274,6 +284,32 @@ def test_a_map_without_its_own_calibration_says_how_to_get_one() -> None:
     assert "resimulated" not in CALIBRATIONS  # those serve for any map
     with pytest.raises(UnknownNameError, match="probability, resimulated, wilks"):
         find_calibration("resimulate")
+
+
+def of(reconstruction: dict[str, Any]) -> xr.Dataset:
+    data = paraboloid(20, 20)
+    data.attrs["reconstruction"] = reconstruction
+    return data
+
+
+def test_levels_of_the_population_are_those_of_the_reconstruction_and_topology(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = {"one": {0.9: 4.0}, "two/starting": {0.9: 30.0}, "two/through-going": {0.9: 6.0}}
+    monkeypatch.setattr("skymist.model.region.population_levels", lambda: table)
+    assert region(of({"name": "one"}), 0.9, "population").ts == 4
+    assert region(of({"name": "two", "topology": "starting"}), 0.9, "population").ts == 30
+    chosen = {"name": "two", "chosen": {"topology": "through-going"}}
+    assert region(of(chosen), 0.9, "population").ts == 6
+    with pytest.raises(RequestError, match=r"knows nothing of the reconstruction 'two'; it knows: one, two/starting"):
+        region(of({"name": "two"}), 0.9, "population")
+    with pytest.raises(RequestError, match="'three' of what is starting"):
+        region(of({"name": "three", "topology": "starting"}), 0.9, "population")
+    assert [population_of(name) for name in ("one", "two", "three")] == [True, True, False]
+
+
+def test_levels_in_the_table_rise_with_the_containment() -> None:
+    levels = population_levels()
+    assert {"cascade", "track-mpe"} <= set(levels)
+    assert all(0 < known[0.5] < known[0.9] for known in levels.values())
 
 
 def test_a_level_holds_the_next_value_and_its_interval_the_truth_as_often_as_they_say() -> None:
