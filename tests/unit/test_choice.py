@@ -12,15 +12,21 @@ from events import from_simulated
 
 from skymist import cli
 from skymist.errors import RequestError, UnknownNameError
+from skymist.model import sky
 from skymist.model.event import TOPOLOGIES, Event
+from skymist.model.region import population_levels, region
+from skymist.model.request import Cone, Level
 from skymist.plugins import RECONSTRUCTIONS
 from skymist.plugins import names as registered
 from skymist.readers import read_event
 from skymist.reco.cascade import Cascade
 from skymist.reco.topology import Evidence
+from skymist.reco.track_losses import TrackLosses
 from skymist.reco.track_mpe import TrackMPE
+from skymist.store.zarr import read_skymap
 from skymist.workflow import choice as workflow
 from skymist.workflow.choice import CHOICES, RULES, Auto, by_icecube, by_likelihood, choose, load, names
+from skymist.workflow.scan import scan_event
 from skymist.workflow.simulate import simulate_event, write_events
 
 SHOWER = Evidence(2.0, 30.0, 0.0, 0.97, 400.0, 50.0)
@@ -244,3 +250,27 @@ def test_hard_events_of_the_reference_simulation(shared: Path, name: str, index:
 def test_icecubes_rule_on_public_alerts(shared: Path, name: str, runs: str) -> None:
     choice = by_icecube(read_event(shared / "events" / name))
     assert (choice.reconstruction, choice.rule) == (runs, "icecube")
+
+
+@pytest.mark.parametrize("kind", ["through-going", "starting"])
+def test_a_map_of_losses_says_what_its_best_fit_shows_and_has_levels_for_that(kind: str, tmp_path: Path) -> None:
+    inside = None if kind == "through-going" else np.array([-120.0, 140.0, -250.0])
+    event = simulate_event(13, 3, kind, 3e4, vertex=inside, perturbed=True)
+    around = Cone(*to_sky(event), 3.0)
+    scan_event(event, TrackLosses(), (Level(32, 0),), around, out=tmp_path)
+    stored = read_skymap(next(tmp_path.glob("*.zarr")))
+    assert stored.attrs["reconstruction"]["topology"] == kind
+    levels = population_levels()[f"track-losses/{kind}"]
+    assert region(stored, 0.9, "population").ts == levels[0.9]
+
+
+def test_other_maps_need_no_topology(event: Event, tmp_path: Path) -> None:
+    skymap = scan_event(event, TrackMPE(), (Level(1, 0),), out=tmp_path)
+    assert "topology" not in skymap.attrs["reconstruction"]
+    assert region(skymap, 0.9, "population").ts == population_levels()["track-mpe"][0.9]
+
+
+def to_sky(event: Event) -> tuple[float, float]:
+    assert event.truth is not None
+    ra, dec = sky.to_sky(event.detector, event.time, event.truth.zenith, event.truth.azimuth)
+    return float(np.degrees(ra)), float(np.degrees(dec))
