@@ -19,9 +19,10 @@ pytestmark = pytest.mark.integration
 def run(command: str, folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
     words = [sys.executable, "-m", "skymist", *shlex.split(command)[1:]]
     where = {**os.environ, **environment}
-    return subprocess.run(words, cwd=folder, env=where, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(words, cwd=folder, env=where, capture_output=True, text=True, check=False, timeout=300)
 
 
+@pytest.mark.timeout(900)  # in a fresh clone all kernels are compiled here
 def test_every_command_in_order(shared: Path, tmp_path: Path) -> None:
     assert len(COMMANDS) >= 8
     for command in COMMANDS:
