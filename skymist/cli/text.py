@@ -38,7 +38,7 @@ def note_compiling(reconstruction: object) -> None:
     """Say that the first use of a reconstruction on this machine takes a while, if it does."""
     if not getattr(reconstruction, "compiled", True):
         name = getattr(reconstruction, "name", "the reconstruction")
-        note(f"compiling {name} for this machine: once, about 10 seconds")
+        note(f"compiling {name} for this machine: once, up to half a minute")
 
 
 def print_json(document: Mapping[str, Any]) -> None:

@@ -79,8 +79,8 @@ def around(event: Event, place: Floats, time_ns: float) -> ShowerLight:
     away = np.linalg.norm(detector.position - place, axis=1)
     module = np.flatnonzero((away < REACH) & (detector.efficiency > 0))
     row, time, seen = _light_of(event, module, time_ns + away * N_GROUP / C)
-    charge = np.bincount(row, seen, len(module))
-    trusted = (charge < min(MOST_PE, MOST_SHARE * max(charge.sum(), 1.0))) & ~excluded(event, module, time_ns)
+    charge: Floats = np.bincount(row, seen, len(module)).astype(float)
+    trusted = believed(event, module, charge, time_ns)
     edges = np.searchsorted(row, np.arange(len(module) + 1))
     times = []
     for m, first, last, whole, far in zip(module, edges, edges[1:], trusted, away[module] > NEAR, strict=False):
@@ -122,7 +122,12 @@ def _brightest(time: Floats, charge: Floats) -> NDArray[np.bool_]:
     return np.asarray((time >= start) & (time <= start + WINDOW))
 
 
-def excluded(event: Event, module: Ints, time_ns: float) -> NDArray[np.bool_]:
+def believed(event: Event, module: Ints, charge: Floats, time_ns: float) -> NDArray[np.bool_]:
+    """Tell which modules' charge counts: it is complete, and not too much to be believed nor most of all there is."""
+    return np.asarray((charge < min(MOST_PE, MOST_SHARE * max(charge.sum(), 1.0))) & ~_excluded(event, module, time_ns))
+
+
+def _excluded(event: Event, module: Ints, time_ns: float) -> NDArray[np.bool_]:
     """Tell which modules are excluded at some time at which light may come."""
     bad = np.zeros(len(module), bool)
     for windows in event.exclusions.values():

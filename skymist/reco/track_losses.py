@@ -26,7 +26,7 @@ from skymist.model.event import Event, Losses
 from skymist.model.reconstruction import Directions, Fit, Status
 from skymist.model.request import Level
 from skymist.reco.arrival import table
-from skymist.reco.cascade_light import MOST_PE, MOST_SHARE, excluded
+from skymist.reco.cascade_light import believed
 from skymist.reco.compiling import is_compiled
 from skymist.reco.hits import clean
 from skymist.reco.track_mpe import TrackMPE, near_silent, plane_frames
@@ -230,11 +230,6 @@ def prepare(event: Event, most_timed: float) -> Data | None:
     seen = np.column_stack([charge, late, np.where(counts, several, 1.0), counts])
     modules = np.column_stack([position[row] - center, layer, *ice.integrals(layer), known, seen])
     return Data(center, time, np.ascontiguousarray(modules), n)
-
-
-def believed(event: Event, module: NDArray[np.int64], charge: Floats, time_ns: float) -> NDArray[np.bool_]:
-    """Tell which modules' charge counts, by the rules of `cascade`: it is complete, and not most of all there is."""
-    return np.asarray((charge < min(MOST_PE, MOST_SHARE * charge.sum())) & ~excluded(event, module, time_ns))
 
 
 def from_fit(data: Data, frames: Floats, fit: Fit) -> Floats:
