@@ -100,7 +100,7 @@ class TrackLosses:
 
     name: ClassVar[str] = "track-losses"
     version: ClassVar[str] = "1"
-    levels: ClassVar[tuple[Level, ...]] = (Level(4, 0), Level(16, 12), Level(64, 12), Level(512, 12))
+    levels: ClassVar[tuple[Level, ...]] = (Level(4, 0), Level(16, 20), Level(64, 12), Level(512, 12))
 
     def __post_init__(self) -> None:
         limits = {
@@ -170,7 +170,8 @@ class TrackLosses:
     def _descend(
         self, data: "Data", frames: Floats, points: Floats, rounds: int = ROUNDS, tolerance: float = TOLERANCE
     ) -> Found:
-        from skymist.reco.losses_kernels import Settings, Tables, descend
+        from skymist.reco.losses_kernels import descend
+        from skymist.reco.losses_light_kernels import Settings, Tables
 
         n = len(frames)
         found = Found(points.copy(), np.zeros((n, COUNT)), np.full(n, np.nan), np.zeros(n, bool))
