@@ -8,6 +8,7 @@ times are in a table. All were fitted to light simulated photon by photon throug
 from functools import cache
 from importlib.resources import files
 from math import sqrt
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,27 @@ Cherenkov angle, up is the vertical component of the photon's direction."""
 RING = 0.17  # width of the Cherenkov ring of a shower in the cosine of the emission angle
 SHOWER_RISE = 5.0  # ns, softens the arrival of unscattered light
 LEAST_SHAPE = 0.3  # or light would come long before it can: the rise goes with SHOWER_RISE / shape
+
+
+class NearLight(NamedTuple):
+    """By how much light is earlier at a distance d than the gamma density has it, both times exp(-(d / reach_m)**2).
+
+    Attributes
+    ----------
+    share : float
+        Of its delay.
+    early_ns : float
+        Of all. In the simulated sets modules are made larger than they are, so that light comes to them earlier.
+    reach_m : float
+    """
+
+    share: float
+    early_ns: float
+    reach_m: float
+
+
+NEAR_LIGHT = NearLight(0.4, 4.0, 50.0)
+"""First light of muons simulated photon by photon, by module and charge: `tools/fit_near_light.py`."""
 MEAN_CHARGE = 0.8625  # PE that one photo-electron is measured as, on average
 
 
@@ -174,13 +196,24 @@ def cascade_delay(
     return np.asarray(LEAST_SHAPE + shape * np.exp(ln_shape)), np.asarray(rate * np.exp(ln_rate))
 
 
-def shower_arrival(clock: Floats) -> Floats:
+def shower_arrival(clock: Floats, distance: Floats) -> Floats:
     """Return when light arrives (ns after unscattered light from the maximum) whose clock is drawn from the density.
 
     The clock starts softly, within `SHOWER_RISE`, as a shower is metres long: clock = rise ln(1 + exp(late / rise)).
+    Light from within some 50 m is earlier than that, by `NEAR_LIGHT`.
+
+    Parameters
+    ----------
+    clock : (n,) float64
+        ns; see `cascade_delay`.
+    distance : (n,) float64
+        In metres.
     """
     late = clock / SHOWER_RISE
-    return np.asarray(SHOWER_RISE * (late + np.log(-np.expm1(-np.maximum(late, 1e-12)))) + shower_table()[1])
+    late = SHOWER_RISE * (late + np.log(-np.expm1(-np.maximum(late, 1e-12)))) + shower_table()[1]
+    share, early, reach = NEAR_LIGHT
+    near = np.exp(-((distance / reach) ** 2))
+    return np.asarray(np.maximum(late, 0) * (1 - share * near) - early * near)
 
 
 @cache

@@ -90,7 +90,7 @@ def photons(
         straight = passed[paths.shower] + paths.distance * (N_GROUP / C)
         drawn = np.minimum(count, MANY)
         clock = rng.standard_gamma(np.repeat(shape, drawn)) * np.repeat(slow[paths.module] / rate, drawn)
-        late = np.maximum(shower_arrival(clock), 0)  # the density begins softly, but light does not outrun light
+        late = shower_arrival(clock, np.repeat(paths.distance, drawn))
         weight = np.repeat(count / drawn, drawn)
         parts.append(Photons(np.repeat(paths.module, drawn), np.repeat(straight, drawn) + late, weight))
     return Photons.concatenate(parts)

@@ -8,7 +8,7 @@ from scipy import stats
 
 from skymist.detector.geometry import icecube_86
 from skymist.detector.ice import south_pole_ice
-from skymist.detector.light import N_GROUP, C, cascade_charge, cascade_delay, shower_arrival
+from skymist.detector.light import N_GROUP, NEAR_LIGHT, C, cascade_charge, cascade_delay, shower_arrival
 from skymist.model.event import Losses, Particle
 from skymist.simulate.conditions import Conditions
 from skymist.simulate.losses import flight_of
@@ -65,9 +65,19 @@ def test_times_are_those_of_the_model() -> None:
     straight = TRUTH.time_ns + paths[0][module] * N_GROUP / C
     delay = light.time_ns[light.module == module] - straight
     assert len(delay) > 1500
-    assert delay.min() >= 0
-    other = np.maximum(shower_arrival(np.random.default_rng(2).gamma(shape, 1 / rate, 20_000)), 0)
-    assert stats.ks_2samp(delay, other).pvalue > 1e-3
+    assert delay.min() >= -NEAR_LIGHT.early_ns
+    other = shower_arrival(np.random.default_rng(2).gamma(shape, 1 / rate, 20_000), paths[0][module])
+    # Unscattered light comes at one time, but for rounding.
+    assert stats.ks_2samp(delay.round(6), other.round(6)).pvalue > 1e-3
+
+
+def test_near_light_comes_earlier_and_far_light_as_it_was() -> None:
+    clock = np.array([1.0, 10.0, 100.0])
+    near, farther, far = (shower_arrival(clock, np.full(3, metres)) for metres in (10.0, 40.0, 500.0))
+    assert (near < farther).all()
+    assert (farther < far).all()
+    np.testing.assert_allclose(shower_arrival(clock, np.full(3, 1000.0)), far, atol=1e-9)
+    assert near.min() > -NEAR_LIGHT.early_ns
 
 
 def test_losses_are_made_as_the_particle_passes() -> None:
