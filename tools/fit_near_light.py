@@ -25,7 +25,7 @@ from skymist.simulate.losses import flight_of
 
 Floats = NDArray[np.float64]
 
-SHARES, EARLY_NS, REACHES_M = (0.4, 0.6, 0.8), (3.0, 4.0, 5.0), (40.0, 50.0, 60.0)
+SHARES, EARLY_NS, REACHES_M = (0.2, 0.4, 0.6), (3.0, 4.0, 5.0), (40.0, 50.0, 60.0)
 AGAIN = 2  # times that each event is simulated
 DISTANCES, CHARGES = (0, 10, 20, 30, 45, 60, 80), (1, 20, 60, 200, 3000)  # m, PE
 QUANTILES = 0.1, 0.25, 0.5, 0.75  # the last tenth is noise and light that strayed
