@@ -47,6 +47,7 @@ Cherenkov angle, up is the vertical component of the photon's direction."""
 RING = 0.17  # width of the Cherenkov ring of a shower in the cosine of the emission angle
 SHOWER_RISE = 5.0  # ns, softens the arrival of unscattered light
 LEAST_SHAPE = 0.3  # or light would come long before it can: the rise goes with SHOWER_RISE / shape
+MEAN_CHARGE = 0.8625  # PE that one photo-electron is measured as, on average
 
 
 class NearLight(NamedTuple):
@@ -67,8 +68,7 @@ class NearLight(NamedTuple):
 
 
 NEAR_LIGHT = NearLight(0.4, 4.0, 50.0)
-"""First light of muons simulated photon by photon, by module and charge: `tools/fit_near_light.py`."""
-MEAN_CHARGE = 0.8625  # PE that one photo-electron is measured as, on average
+"""That of the first light of muons simulated photon by photon: `tools/fit_near_light.py`."""
 
 
 def pandel(path: Floats, scattering: Floats, absorption: Floats, cos_eta: Floats) -> tuple[Floats, Floats]:

@@ -21,7 +21,7 @@ import xarray as xr
 from distributed import Client, as_completed
 
 from skymist import cluster
-from skymist.detector.light import shower_table
+from skymist.detector.light import NEAR_LIGHT, shower_table
 from skymist.errors import ReadError, RequestError, ScanError
 from skymist.model import sky, skymap
 from skymist.model.event import Event, Losses, Particle
@@ -384,7 +384,7 @@ def _described(subject: Subject) -> dict[str, Any]:
         "seed": subject.seed,
         "perturbations": asdict(subject.perturbations),
         "reconstruction": {"name": subject.reconstruction.name, "version": subject.reconstruction.version},
-        "light": hashlib.sha256(shower_table()[0].tobytes()).hexdigest()[:12],
+        "light": hashlib.sha256(shower_table()[0].tobytes() + repr(NEAR_LIGHT).encode()).hexdigest()[:12],
         "software": f"skymist {version('skymist')}",
     }
 
