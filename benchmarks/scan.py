@@ -18,7 +18,8 @@ from skymist.model.request import ScanRequest
 from skymist.model.sky import Ints
 from skymist.readers import read_event
 from skymist.scan import plan
-from skymist.scan.run import MemoryRows, run
+from skymist.scan.rows import MemoryRows
+from skymist.scan.run import run
 from skymist.workflow.scan import load_reconstruction
 
 EVENTS = Path(__file__).parents[2] / "shared" / "data" / "events"

@@ -8,6 +8,7 @@
     │   └── UnknownNameError a name that is not registered; lists the known ones
     ├── StoreError           a store that cannot be used (locked, another scan's, too new)
     └── ScanError            a scan that could not be finished
+        └── SchedulerLostError   for want of a scheduler; another one can go on with it
 
 Only the doors (command line, REST, dashboard) turn them into exit codes, HTTP statuses or messages.
 """
@@ -77,3 +78,7 @@ class StoreError(SkymistError):
 
 class ScanError(SkymistError):
     """A scan that could not be finished."""
+
+
+class SchedulerLostError(ScanError):
+    """The Dask scheduler is gone; what was evaluated is kept, and the scan can go on with another one."""

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from skymist.scan.run import Progress as Step
+    from skymist.scan.progress import Progress as Step
 
 CALIBRATIONS = "population", "resimulated", "wilks", "icecube-2016", "probability"
 """Of regions, as `skymist.model.region` knows them; that takes too long to import for a word of help."""

@@ -9,12 +9,16 @@ from itertools import pairwise
 import numpy as np
 
 from skymist.model import sky
-from skymist.model.request import Level, ScanRequest
+from skymist.model.request import ScanRequest
 from skymist.model.sky import Floats, Ints
 
 
-def next_cells(request: ScanRequest, uniq: Ints, nllh: Floats) -> Ints:
-    """Return the cells of the first level that is not complete; empty when the scan is done.
+def next_cells(request: ScanRequest, uniq: Ints, nllh: Floats, ahead: float = 1.0) -> Ints:
+    """Return the cells that certainly belong to the scan and were not evaluated yet; empty when it is done.
+
+    No level waits for the whole of the one before. While m cells of a level are out, those of its lowest that
+    would stay among the `extension` lowest if all m were lower still can be split: so a few slow cells hold up
+    only what depends on them. More rows never take a cell back.
 
     Parameters
     ----------
@@ -23,19 +27,28 @@ def next_cells(request: ScanRequest, uniq: Ints, nllh: Floats) -> Ints:
         Cells evaluated so far.
     nllh : (n,) float64
         Their negative log-likelihoods, NaN where the fit failed.
+    ahead : float
+        Predictive threshold: a level of which this share is in counts as if it were complete. Below 1, cells come
+        in that may turn out not to belong to the scan.
 
     Returns
     -------
     (m,) int64
+        From coarse to fine.
     """
-    wanted = _inside(sky.all_cells(request.levels[0].nside), request)
+    wanted, pending, asked = _inside(sky.all_cells(request.levels[0].nside), request), 0, []
     for level, finer in zip(request.levels, (*request.levels[1:], None), strict=True):
-        missing = wanted[~np.isin(wanted, uniq)]
-        if missing.size or finer is None:
-            return missing
-        here = sky.nside_of(uniq) == level.nside
-        wanted = _inside(_split(uniq[here], nllh[here], finer), request)
-    raise AssertionError("a request has at least one level")
+        evaluated = np.isin(wanted, uniq)
+        asked.append(wanted[~evaluated])
+        total, pending = wanted.size + pending, asked[-1].size + pending
+        unsure = pending if pending > (1 - ahead) * total else 0
+        if finer is None or (unsure and request.seeds > 1):  # those around a cell have to be known, too
+            break
+        rows = np.isin(uniq, wanted[evaluated])
+        chosen = _lowest(uniq[rows], nllh[rows], finer.extension - unsure)
+        wanted = _inside(np.sort(sky.children(chosen, finer.nside).ravel()), request)
+        pending = min(pending, finer.extension - chosen.size) * (finer.nside // level.nside) ** 2
+    return np.concatenate(asked)
 
 
 def parent_rows(request: ScanRequest, cells: Ints, uniq: Ints) -> Ints | None:
@@ -66,25 +79,25 @@ def start_rows(request: ScanRequest, cells: Ints, uniq: Ints, nllh: Floats) -> I
     return np.vstack([parents, rows.T[: request.seeds - 1]])
 
 
-def most_cells(request: ScanRequest) -> int:
-    """Return how many cells the request evaluates; with a cone or failed cells it can be fewer."""
-    total = _inside(sky.all_cells(request.levels[0].nside), request).size
+def most_cells(request: ScanRequest) -> dict[int, int]:
+    """Return how many cells the request evaluates, by nside; with a cone or failed cells it can be fewer."""
+    first = request.levels[0].nside
+    total = {first: int(_inside(sky.all_cells(first), request).size)}
     for coarse, fine in pairwise(request.levels):
         inside = min(coarse.nside**2 * 12, fine.extension) * (fine.nside // coarse.nside) ** 2
-        total += min(inside, _cells_in_cone(request, fine.nside))
+        total[fine.nside] = min(inside, _cells_in_cone(request, fine.nside))
     return total
 
 
-def _split(uniq: Ints, nllh: Floats, level: Level) -> Ints:
-    """Return the children of the cells with the lowest values: those that can still matter to the region.
+def _lowest(uniq: Ints, nllh: Floats, number: int) -> Ints:
+    """Return the cells with the lowest values: those that can still matter to the region.
 
     On simulated tracks this loses no event that "nearest to the minimum" keeps, and it follows a
     likelihood with two minima, which the nearest cells do not.
     """
     finite = np.isfinite(nllh)
     uniq, nllh = uniq[finite], nllh[finite]
-    chosen = uniq[np.lexsort((uniq, nllh))[: level.extension]]
-    return np.asarray(np.sort(sky.children(chosen, level.nside).ravel()))
+    return np.asarray(uniq[np.lexsort((uniq, nllh))[: max(number, 0)]])
 
 
 def _inside(cells: Ints, request: ScanRequest) -> Ints:

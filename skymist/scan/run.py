@@ -1,95 +1,82 @@
-"""Evaluate the cells of a plan as Dask futures, in blocks sized by measured speed."""
+"""Evaluate a scan: what the plan asks for goes to the workers, what they find to the rows, until all is there."""
 
 import time
-from collections import deque
-from collections.abc import Generator, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol, Self
+from collections.abc import Generator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
-from distributed import Client, Future, as_completed, wait
+from distributed import Client
 
-from skymist import plugins
-from skymist.errors import ScanError
+from skymist.errors import RequestError, ScanError
 from skymist.model import sky, skymap
 from skymist.model.event import Event
-from skymist.model.reconstruction import Directions, Fit, Reconstruction, Status
+from skymist.model.reconstruction import Reconstruction
 from skymist.model.request import ScanRequest
 from skymist.model.sky import Ints
 from skymist.scan import plan
+from skymist.scan.block import Block, evaluate, level_block
+from skymist.scan.progress import Progress, Stage, Tracker
+from skymist.scan.rows import MemoryRows, Rows
+from skymist.scan.workers import Done, Workers
 
-BLOCK_SECONDS = (0.02, 0.2)
-"""How long a block should take: long against Dask's milliseconds, short against a person's patience."""
+TICK = 0.5
+"""Seconds after which a scan says how far it is, though nothing came in."""
 
-BLOCKS_PER_THREAD = 4
-"""Of a level, so that threads end it together though some cells take longer."""
-
-TRIES = 3
-"""How often a single cell may raise before it counts as failed."""
-
-HOPELESS = 10
-"""After so many errors without any success, the reconstruction is broken and not the cells."""
-
-
-class Rows(Protocol):
-    """What has been evaluated so far, in the order in which it came in; a store is one."""
-
-    @property
-    def uniq(self) -> Ints:
-        """Cells, shape (n,)."""
-        ...
-
-    @property
-    def fit(self) -> Fit:
-        """Their fits, n rows."""
-        ...
-
-    def append(self, uniq: Ints, fit: Fit) -> None:
-        """Add evaluated cells."""
-        ...
-
-
-class MemoryRows:
-    """Rows of a scan that need not outlive the process."""
-
-    def __init__(self) -> None:
-        self.uniq: Ints = np.empty(0, np.int64)
-        self.fit = Fit.failed(0)
-
-    def append(self, uniq: Ints, fit: Fit) -> None:
-        """Add evaluated cells."""
-        self.uniq = np.concatenate([self.uniq, uniq])
-        self.fit = Fit.concatenate([self.fit, fit])
+PLAN_SHARE = 0.1
+"""Of the time, at most, goes into planning; unless there is nothing else to do."""
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far a scan is.
+class Pace:
+    """How a scan is carried out; nothing of it changes the map.
 
     Attributes
     ----------
-    nside : int
-        The level that is being evaluated.
-    done, total : int
-        Cells.
-    rate : float
-        Cells per second since the start (or the resumption).
+    priority : int
+        Among scans on one cluster: higher ones go first, equal ones share. Realtime alerts have 100 or more.
+    ahead : float
+        Predictive threshold, 0.1 to 1: idle workers begin with a finer level when this share of the coarser one is
+        in. Results that turn out not to belong to the scan are dropped. At 1 they begin only with what is certain.
+    cell_limit : float
+        Seconds after which a single cell is given up and counts as failed.
+    diagnose : bool
+        Whether each cell is evaluated and timed alone, and its cost kept with the map.
+
+    Raises
+    ------
+    RequestError
+        If a value makes no sense.
     """
 
-    nside: int
-    done: int
-    total: int
-    rate: float
+    priority: int = 0
+    ahead: float = 0.9
+    cell_limit: float = 600.0
+    diagnose: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0.1 <= self.ahead <= 1:
+            raise RequestError(f"a predictive threshold is from 0.1 to 1, not {self.ahead}")
+        if not self.cell_limit > 0:
+            raise RequestError(f"the time limit of a cell is more than 0 s, not {self.cell_limit}")
+
+
+DEFAULT_PACE = Pace()
 
 
 def run(
-    request: ScanRequest, event: Event, reconstruction: Reconstruction, client: Client, rows: Rows
+    request: ScanRequest,
+    event: Event,
+    reconstruction: Reconstruction,
+    client: Client,
+    rows: Rows,
+    pace: Pace = DEFAULT_PACE,
 ) -> Generator[Progress, None, None]:
     """Evaluate every cell of the request that `rows` does not hold yet.
 
-    The first progress comes when the workers are ready; then one for each block, after it was
-    appended to `rows`. Closing the iterator cancels what is in flight; what was appended stays.
+    The first progress comes when the workers are ready; then one whenever cells came in, after they were
+    appended to `rows`, and at least every `TICK` seconds. Closing the iterator cancels what is in flight; what was
+    appended stays.
 
     Parameters
     ----------
@@ -99,6 +86,7 @@ def run(
     client : distributed.Client
     rows : Rows
         Grows; its content decides what is left to do.
+    pace : Pace
 
     Yields
     ------
@@ -106,25 +94,30 @@ def run(
 
     Raises
     ------
+    SchedulerLostError
+        If the scheduler is lost.
     ScanError
-        If the scheduler is lost, or if no cell at all could be fitted.
+        If no cell at all could be fitted.
     """
-    cells = plan.next_cells(request, rows.uniq, rows.fit.nllh)
-    before, total = len(rows.uniq), plan.most_cells(request)
-    workers = _Workers(client, event)
+    board = _Board(request, reconstruction, rows, pace.ahead)
+    tracker = Tracker(plan.most_cells(request), rows)
+    workers = Workers(client, event, pace.priority, pace.cell_limit, pace.diagnose)
     try:
-        if cells.size:
-            workers.warm_up(_Block(reconstruction, cells[:1], ()))
-        start = time.monotonic()
-        yield Progress(0, before, total, 0.0)
-        while cells.size:
-            for block in workers.evaluate(_level(request, reconstruction, cells, rows)):
-                rows.append(*block)
-                done, seconds = len(rows.uniq), time.monotonic() - start
-                yield Progress(int(sky.nside_of(cells[0])), done, max(total, done), (done - before) / seconds)
-            cells = plan.next_cells(request, rows.uniq, rows.fit.nllh)
+        if (cells := board.certain()).size:
+            workers.warm_up(board.block(cells[:1]))
+        tracker.start()
+        yield tracker.progress(Stage.READY, None, workers.workers, workers.threads)
+        while board.ask(workers):
+            workers.submit()
+            for done in workers.collect(TICK):
+                board.take(done)
+                tracker.add(*done)
+            workers.count()
+            yield tracker.progress(*_stage(workers, rows), workers.workers, workers.threads)
         if not np.isfinite(rows.fit.nllh).any():
             raise ScanError(f"{reconstruction.name} could not fit any of {len(rows.uniq)} directions")
+        tracker.complete()
+        yield tracker.progress(Stage.COMPLETE, None, workers.workers, workers.threads)
     finally:
         workers.cancel()
 
@@ -137,169 +130,77 @@ def scan_serially(request: ScanRequest, event: Event, reconstruction: Reconstruc
     """
     rows = MemoryRows()
     while (cells := plan.next_cells(request, rows.uniq, rows.fit.nllh)).size:
-        rows.append(cells, _evaluate(event, _level(request, reconstruction, cells, rows))[0])
+        rows.append(cells, evaluate(event, level_block(request, reconstruction, cells, rows)))
     return skymap.create(rows.uniq, rows.fit, {"scan_id": request.id, "complete": True})
 
 
-def with_options(reconstruction: Reconstruction, options: Mapping[str, Any]) -> Reconstruction:
-    """Return the reconstruction with some options changed: values, or text as on a command line.
+class _Board:
+    """What was asked for and what is known: rows, and results ahead of them that may yet belong to the scan."""
 
-    Raises
-    ------
-    UnknownNameError
-        If it has no such option.
-    RequestError
-        If an option has a wrong value.
-    """
-    if not options:
-        return reconstruction
-    before = asdict(reconstruction)  # type: ignore[call-overload]  # the protocol cannot say "dataclass"
-    changed: Reconstruction = plugins.configure(type(reconstruction), {**before, **options})
-    return changed
+    def __init__(self, request: ScanRequest, reconstruction: Reconstruction, rows: Rows, ahead: float) -> None:
+        self.request, self.reconstruction, self.rows, self.ahead = request, reconstruction, rows, ahead
+        self.early = MemoryRows()
+        self._next_plan = 0.0
 
+    def ask(self, workers: Workers) -> bool:
+        """Give the workers what they are to do next; False if the scan is complete."""
+        began = time.monotonic()
+        if any(block.certain for block in workers.waiting) or (workers.flying and began < self._next_plan):
+            return True
+        workers.waiting.clear()  # by now more may be certain
+        certain = self.certain()
+        busy = [block.cells for block in workers.flying.values()]
+        missing = certain[~np.isin(certain, np.concatenate([certain[:0], *busy]))]
+        workers.waiting.extend(self._blocks(missing, certain=True))
+        if not missing.size and workers.has_idle:
+            workers.waiting.extend(self._blocks(self._likely(busy), certain=False))
+        now = time.monotonic()
+        self._next_plan = now + (now - began) / PLAN_SHARE
+        return bool(certain.size)
 
-def _starts(request: ScanRequest, cells: Ints, rows: Rows) -> tuple[Fit, ...]:
-    """Return the fits from which the cells start, those of the enclosing cells first; empty at the first level."""
-    found = plan.start_rows(request, cells, rows.uniq, rows.fit.nllh)
-    known = Fit.concatenate([rows.fit, Fit.failed(1)])  # the last row stands for "no more": -1
-    return () if found is None else tuple(known[row] for row in found)
+    def certain(self) -> Ints:
+        """Return the cells that certainly belong to the scan and are not known; known ones go into the rows."""
+        while True:
+            cells = plan.next_cells(self.request, self.rows.uniq, self.rows.fit.nllh)
+            known = cells[np.isin(cells, self.early.uniq)]
+            if not known.size:
+                return cells
+            self.rows.append(known, self.early.take(known))
 
+    def take(self, done: Done) -> None:
+        """Keep a block that came in."""
+        rows = self.rows if done.block.certain else self.early
+        rows.append(done.block.cells, done.fit)
 
-@dataclass(frozen=True)
-class _Block:
-    """Cells that one task evaluates, with what, and the fits from which each of them starts."""
+    def block(self, cells: Ints) -> Block:
+        """Return cells of one level as a block."""
+        return level_block(self.request, self.reconstruction, cells, self._known())
 
-    reconstruction: Reconstruction
-    cells: Ints
-    starts: tuple[Fit, ...]
-    tries: int = 0
+    def _likely(self, busy: list[Ints]) -> Ints:
+        """Return the cells that will belong to the scan if what is missing of each level changes nothing."""
+        if self.ahead == 1:
+            return np.empty(0, np.int64)
+        known = self._known()
+        cells = plan.next_cells(self.request, known.uniq, known.fit.nllh, self.ahead)
+        return cells[~np.isin(cells, np.concatenate([cells[:0], *busy]))]
 
-    def split(self, size: int) -> tuple[Self, Self]:
-        """Return the first `size` cells and the others."""
-        return self._part(slice(None, size)), self._part(slice(size, None))
+    def _blocks(self, cells: Ints, *, certain: bool) -> list[Block]:
+        nside = sky.nside_of(cells)
+        return [replace(self.block(cells[nside == side]), certain=certain) for side in np.unique(nside)]
 
-    def smaller(self) -> tuple[Self, ...]:
-        """Return the halves, to find the cell that fails; of a single cell, another try."""
-        if len(self.cells) == 1:
-            return (replace(self, tries=self.tries + 1),)
-        return self.split(len(self.cells) // 2)
-
-    def _part(self, index: slice) -> Self:
-        return replace(self, cells=self.cells[index], starts=tuple(start[index] for start in self.starts), tries=0)
-
-
-def _level(request: ScanRequest, reconstruction: Reconstruction, cells: Ints, rows: Rows) -> _Block:
-    """Return all that is to be evaluated of one level, with its options and starts."""
-    here = with_options(reconstruction, request.level_options.get(int(sky.nside_of(cells[0])), {}))
-    return _Block(here, cells, _starts(request, cells, rows))
-
-
-class _Workers:
-    """Keeps every worker thread busy with blocks, and no result longer than needed."""
-
-    def __init__(self, client: Client, event: Event) -> None:
-        self.client = client
-        # A task and not scattered data: that dies with its worker, a task is run again.
-        self.event = client.submit(_same, event, pure=False)
-        self.flying: dict[Future, _Block] = {}
-        self.seconds_per_cell = BLOCK_SECONDS[0] / 4
-        self.threads, self.counted = 1, float("-inf")
-        self.errors: int | None = 0  # None after the first success
-
-    def warm_up(self, block: _Block) -> None:
-        """Let each worker load its tables and compile before the clock starts."""
-        addresses = list(self.client.scheduler_info(n_workers=-1)["workers"])
-        for _ in range(2):  # the second time it is warm, and its time says how large the first blocks can be
-            first = [self._submit(block, workers=[address]) for address in addresses]
-            wait(first)
-        if first and first[0].status == "finished":
-            self.seconds_per_cell = first[0].result()[1]
-
-    def evaluate(self, level: _Block) -> Iterator[tuple[Ints, Fit]]:
-        """Yield evaluated cells in the order in which they come in."""
-        share = -(-len(level.cells) // (BLOCKS_PER_THREAD * self._thread_count()))
-        waiting = deque([level])
-        results = as_completed(with_results=True, raise_errors=False)
-        while waiting or self.flying:
-            while waiting and len(self.flying) < 2 * self._thread_count():
-                block = self._take(waiting, share)
-                future = self._submit(block)
-                self.flying[future] = block
-                results.add(future)
-            future, result = next(results)
-            block, status = self.flying.pop(future), future.status
-            future.release()  # a kept future makes a dying worker's stored results run again
-            if status == "finished":
-                fit, seconds = result
-                self.seconds_per_cell, self.errors = seconds / len(block.cells), None
-                yield block.cells, fit
-            elif status != "error":
-                raise ScanError(f"the Dask scheduler was lost (a block is {status}); the same command resumes the scan")
-            elif self._is_lost(block, result[1]):
-                yield block.cells, Fit.failed(1)
-            else:
-                waiting.extend(block.smaller())
-
-    def cancel(self) -> None:
-        """Drop what is in flight."""
-        if self.flying:
-            self.client.cancel(list(self.flying))
-        self.event.release()
-
-    def _is_lost(self, block: _Block, error: Exception) -> bool:
-        """Tell whether a block that raised is given up; an error of every block is told and not hidden."""
-        if self.errors is not None:
-            self.errors += 1
-            if self.errors >= HOPELESS:
-                raise ScanError(f"{block.reconstruction.name} fails everywhere: {type(error).__name__}: {error}")
-        return len(block.cells) == 1 and block.tries + 1 >= TRIES
-
-    def _take(self, waiting: deque[_Block], share: int) -> _Block:
-        """Return the next block: `share` cells, or as many as take the time that a block should take."""
-        block = waiting.popleft()
-        shortest, longest = (int(seconds / self.seconds_per_cell) for seconds in BLOCK_SECONDS)
-        size = max(1, shortest, min(longest, share))
-        if size < len(block.cells):
-            block, rest = block.split(size)
-            waiting.appendleft(rest)
-        return block
-
-    def _submit(self, block: _Block, **where: Any) -> Future:
-        return self.client.submit(_evaluate, self.event, block, pure=False, **where)
-
-    def _thread_count(self) -> int:
-        """Return the number of worker threads, asked for at most once a second."""
-        if time.monotonic() > self.counted + 1:
-            self.threads, self.counted = max(1, sum(self.client.nthreads().values())), time.monotonic()
-        return self.threads
+    def _known(self) -> Rows:
+        if not len(self.early.uniq):
+            return self.rows
+        known = MemoryRows()
+        for rows in (self.rows, self.early):
+            known.append(rows.uniq, rows.fit)
+        return known
 
 
-def _same(event: Event) -> Event:
-    return event
-
-
-def _evaluate(event: Event, block: _Block) -> tuple[Fit, float]:
-    """Run on a worker: fit the cells and say how long it took."""
-    began = time.perf_counter()
-    directions = sky.directions(event.detector, event.time, block.cells)
-    fit = _best(event, block, directions) if block.starts else _fit(event, block.reconstruction, directions, None)
-    return fit, time.perf_counter() - began
-
-
-def _best(event: Event, block: _Block, directions: Directions) -> Fit:
-    """Return the lowest of the fits from all starts of each direction; of equal ones that of the first start."""
-    first, *others = block.starts
-    rows = [np.arange(len(first)), *(np.flatnonzero(start.status != Status.FAILED) for start in others)]
-    owner = np.concatenate(rows)
-    starts = Fit.concatenate([start[row] for start, row in zip(block.starts, rows, strict=True)])
-    fit = _fit(event, block.reconstruction, directions[owner], starts)
-    lowest = np.lexsort((np.where(np.isfinite(fit.nllh), fit.nllh, np.inf), owner))
-    _, begin = np.unique(owner[lowest], return_index=True)
-    return fit[lowest[begin]]
-
-
-def _fit(event: Event, reconstruction: Reconstruction, directions: Directions, start: Fit | None) -> Fit:
-    fit = reconstruction(event, directions, start)
-    if len(fit) != len(directions):
-        raise ValueError(f"{reconstruction.name} returned {len(fit)} rows for {len(directions)} directions")
-    return fit
+def _stage(workers: Workers, rows: Rows) -> tuple[Stage, str | None]:
+    """Return what the scan is doing, and what is in its way."""
+    if rows.trouble:
+        return Stage.NO_STORE, rows.trouble
+    if not workers.workers:
+        return Stage.NO_WORKERS, "no worker is connected"
+    return Stage.RUNNING, None

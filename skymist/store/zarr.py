@@ -73,6 +73,8 @@ class SkyMapStore:
             raise StoreError(f"{self.path} holds another scan ({group.attrs.get('scan_id')}); choose another --out")
         return group
 
+    trouble: str | None = None
+
     @property
     def uniq(self) -> Ints:
         """Cells of all rows so far."""

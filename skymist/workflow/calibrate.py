@@ -30,7 +30,8 @@ from skymist.model.region import RESIMULATED, level_of, wilks_scale
 from skymist.model.request import ScanRequest
 from skymist.model.sky import Floats
 from skymist.reco.track_losses import SEGMENT, TrackLosses
-from skymist.scan.run import TRIES, scan_serially
+from skymist.scan.run import scan_serially
+from skymist.scan.workers import TRIES
 from skymist.simulate.conditions import Conditions
 from skymist.simulate.event import SATURATED, simulate
 from skymist.simulate.losses import bare_light

@@ -1,28 +1,35 @@
 """From one event to a finished map with its regions and files: the wiring that all doors share."""
 
 import time
-from collections.abc import Callable, Mapping
-from contextlib import closing
-from dataclasses import asdict
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, closing
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from distributed import Client
 
 from skymist import cluster, plugins
-from skymist.errors import RequestError
+from skymist.errors import RequestError, SchedulerLostError
 from skymist.model import sky, skymap
 from skymist.model.event import TOPOLOGIES, Event
 from skymist.model.reconstruction import Reconstruction
 from skymist.model.region import population_levels
 from skymist.model.request import Cone, Level, ScanRequest, default_levels
 from skymist.reco.topology import weigh_track
-from skymist.scan.run import Progress, run, with_options
+from skymist.scan.block import with_options
+from skymist.scan.progress import Progress, Stage
+from skymist.scan.run import DEFAULT_PACE, Pace, run
 from skymist.store.zarr import SkyMapStore, read_skymap
 from skymist.workflow.events import describe_particle, identify
+
+PATIENCE = 300.0
+"""Seconds for which a scan waits for a scheduler after it has lost one."""
 
 THROUGH_GOING, STARTING, _ = TOPOLOGIES
 
@@ -72,6 +79,7 @@ def scan_event(
     out: Path = Path("scans"),
     cluster_name: str = "local",
     workers: int | None = None,
+    pace: Pace = DEFAULT_PACE,
     on_progress: Callable[[Progress], None] = lambda _: None,
     watch: Stopwatch | None = None,
 ) -> xr.Dataset:
@@ -100,8 +108,11 @@ def scan_event(
         and if its map is complete, read and not computed.
     cluster_name, workers
         See `skymist.cluster.connect`.
+    pace : Pace
+        Priority, time limit of a cell and the like.
     on_progress : callable
-        Called when the workers are ready and after each block.
+        Called when the workers are ready, whenever cells came in and at least twice a second. What it raises ends
+        the scan like an interruption.
     watch : Stopwatch, optional
         Filled with the stages ``setup``, ``compute`` and ``write``.
 
@@ -137,14 +148,13 @@ def scan_event(
     with SkyMapStore(path, attributes) as store:
         watch.lap("write")
         if not store.complete:
-            with cluster.connect(cluster_name, workers) as client:
-                steps = run(request, event, reconstruction, client, store)
-                with closing(steps):
-                    on_progress(next(steps))
+            connect = partial(cluster.connect, cluster_name, workers)
+            for step in _steps(connect, lambda client: run(request, event, reconstruction, client, store, pace)):
+                if step.stage is Stage.READY:
                     watch.lap("setup")
-                    for step in steps:
-                        on_progress(step)
-                watch.lap("compute")
+                elif step.stage is Stage.COMPLETE:
+                    watch.lap("compute")
+                on_progress(step)
             watch.lap("setup")
             found = skymap.create(store.uniq, store.fit, {"complete": True})
             how = how or topology_of(event, reconstruction.name, found)
@@ -154,6 +164,27 @@ def scan_event(
     result.attrs["reconstruction"].update(how)  # a map that was there already may have been asked for by name
     watch.lap("write")
     return result
+
+
+def _steps(
+    connect: Callable[[], AbstractContextManager[Client]], begin: Callable[[Client], Generator[Progress, None, None]]
+) -> Iterator[Progress]:
+    """Yield the progress of a scan; where the scheduler is lost, go on with another as soon as there is one."""
+    step: Progress | None = None
+    lost: float | None = None
+    while True:
+        try:
+            with connect() as client, closing(begin(client)) as steps:
+                for step in steps:
+                    lost = None if step.stage is Stage.RUNNING else lost
+                    yield step
+            return
+        except SchedulerLostError as error:
+            lost = lost or time.monotonic()
+            if step is None or time.monotonic() > lost + PATIENCE:
+                raise
+            yield replace(step, stage=Stage.NO_SCHEDULER, trouble=f"{error}; looking for another")
+            time.sleep(1)
 
 
 def topology_of(event: Event, reconstruction: str, data: xr.Dataset) -> dict[str, str]:

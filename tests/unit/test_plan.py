@@ -56,7 +56,42 @@ def test_no_cell_twice_and_every_fine_cell_has_its_parent(seed: int, cone: Cone 
     for coarse, fine in ((1, 2), (2, 8)):
         children = cells[sky.nside_of(cells) == fine]
         assert np.isin(sky.parent(children, coarse), cells).all()
-    assert cells.size <= plan.most_cells(request(cone))
+    assert cells.size <= sum(plan.most_cells(request(cone)).values())
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32), CONES, st.integers(0, 2**32), st.sampled_from([1, 3]))
+def test_what_is_certain_belongs_to_the_scan_whatever_comes_in(
+    seed: int, cone: Cone | None, shuffle: int, seeds: int
+) -> None:
+    rng, asked = np.random.default_rng(shuffle), replace(request(cone), seeds=seeds)
+    whole = replay(asked, seed)
+    done = rng.permutation(whole)[: rng.integers(0, whole.size + 1)]
+    cells = plan.next_cells(asked, done, likelihood(done, seed))
+    assert np.isin(cells, whole).all()
+    assert not np.isin(cells, done).any()
+    assert np.isin(whole[sky.nside_of(whole) == 1], np.concatenate([cells, done])).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 2**32), st.floats(0.1, 1))
+def test_ahead_means_what_is_certain_and_perhaps_more(seed: int, shuffle: int, ahead: float) -> None:
+    rng, asked = np.random.default_rng(shuffle), request()
+    done = rng.permutation(sky.all_cells(1))[: rng.integers(0, 13)]
+    value = likelihood(done, seed)
+    certain, likely = plan.next_cells(asked, done, value), plan.next_cells(asked, done, value, ahead)
+    assert np.isin(certain, likely).all()
+    assert not np.isin(likely, done).any()
+    fitted = np.isfinite(value).sum()
+    if done.size >= ahead * 12:
+        assert (sky.nside_of(likely) == 2).sum() == 4 * min(3, fitted)
+
+
+def test_the_next_level_begins_before_the_last_cell_is_in() -> None:
+    first, nllh = sky.all_cells(1), np.arange(12.0)
+    for out, split in ((3, 0), (2, 1), (1, 2), (0, 3)):
+        cells = plan.next_cells(request(), first[: 12 - out], nllh[: 12 - out])
+        assert np.array_equal(np.unique(sky.parent(cells[sky.nside_of(cells) == 2], 1)), first[:split])
 
 
 def test_whole_sky_then_the_children_of_the_lowest_cells() -> None:
@@ -77,7 +112,7 @@ def test_a_failed_cell_is_never_refined() -> None:
 
 def test_default_levels_evaluate_3072_cells() -> None:
     asked = ScanRequest("digest", "bowl", "1")
-    assert plan.most_cells(asked) == 3072
+    assert plan.most_cells(asked) == {8: 768, 64: 768, 512: 1536}
     assert replay(asked, 3).size == 3072
 
 
@@ -113,7 +148,7 @@ def test_a_cone_is_filled_also_where_cells_are_larger_than_it(ra: float, dec: fl
     inside = inside[np.isfinite(likelihood(sky.parent(inside, 4), 0))]
     assert np.isin(inside, cells).all()
     assert sky.cell_at(4, np.radians(ra), np.radians(dec)) in cells
-    assert cells.size <= plan.most_cells(request(cone, everything))
+    assert cells.size <= sum(plan.most_cells(request(cone, everything)).values())
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,5 +1,7 @@
 """Evaluation on Dask: complete, whatever goes wrong on the way."""
 
+import json
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -7,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from distributed import Client
+from distributed import Client, LocalCluster
 
 from skymist import cluster
 from skymist.detector.geometry import icecube_86
@@ -17,7 +19,11 @@ from skymist.model.event import Event, Pulses
 from skymist.model.reconstruction import Directions, Fit, Status
 from skymist.model.request import Level, ScanRequest
 from skymist.model.sky import Ints
-from skymist.scan.run import MemoryRows, Progress, run, scan_serially, with_options
+from skymist.reco.bowl import Bowl
+from skymist.scan.block import with_options
+from skymist.scan.progress import Progress, Stage
+from skymist.scan.rows import MemoryRows
+from skymist.scan.run import Pace, run, scan_serially
 
 
 @dataclass(frozen=True)
@@ -120,12 +126,11 @@ def test_a_serial_scan_hides_no_error() -> None:
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
-@pytest.mark.parametrize("stop_after", [1, 2, 3, 6])
+@pytest.mark.parametrize("stop_after", [1, 30, 100, 150])
 def test_a_closed_scan_goes_on_to_the_same_map(client: Client, stop_after: int, seeds: int) -> None:
     rows = MemoryRows()
     steps = run(replace(request(), seeds=seeds), event(), Stuck(), client, rows)
-    for _ in range(stop_after):
-        next(steps)
+    next(step for step in steps if step.done >= stop_after)
     steps.close()
     assert rows.uniq.size < 288
     scanned(client, Stuck(), rows, seeds=seeds)
@@ -203,3 +208,121 @@ def test_results_are_not_kept_on_the_cluster(client: Client) -> None:
     while client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks)):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@dataclass(frozen=True)
+class Slow:
+    """Lower to the north; one cell of nside 4, the best of all or the worst, takes long."""
+
+    name: ClassVar[str] = "slow"
+    version: ClassVar[str] = "1"
+    seconds: float = 1.0
+    best: bool = True
+    each: float = 0.0
+
+    def __call__(self, event: Event, directions: Directions, start: Fit | None) -> Fit:
+        n = len(directions)
+        here = sky.cell_at(4, directions.ra, directions.dec) == SLOW_CELL
+        time.sleep(self.each * n + self.seconds * (start is None and here.any()))
+        nllh = np.where(here, -5.0 if self.best else 5.0, -directions.dec)
+        return Fit(nllh, np.full(n, np.nan), np.zeros(n), np.zeros((n, 3)), np.zeros(n))
+
+
+SLOW_CELL = 200
+
+
+def test_idle_workers_go_ahead_of_a_slow_cell(client: Client) -> None:
+    """While the slow cell is out, the level after it is evaluated: all of it but what depends on that cell."""
+    asked, slow = request(Level(4, 0), Level(16, 48)), Slow(2.5, best=False, each=0.005)
+    steps = run(asked, event(), slow, client, MemoryRows(), Pace(ahead=1.0))
+    before = [step for step in steps if step.levels[0].done < 192]
+    assert before[-1].levels[1].done >= 20 * 16
+
+
+@pytest.mark.parametrize("ahead", [0.1, 0.5, 0.9, 1.0])
+@pytest.mark.parametrize("best", [True, False])
+def test_what_was_done_ahead_in_vain_is_dropped(client: Client, ahead: float, best: bool) -> None:
+    rows = MemoryRows()
+    list(run(request(), event(), Slow(0.3, best), client, rows, Pace(ahead=ahead)))
+    serial = scan_serially(request(), event(), Slow(0.0, best))
+    uniq, nllh = by_cell(rows)
+    order = np.argsort(serial["uniq"].to_numpy())
+    assert np.array_equal(uniq, serial["uniq"].to_numpy()[order])
+    assert np.array_equal(nllh, serial["nllh"].to_numpy()[order])
+
+
+def test_a_cell_that_hangs_fails_and_holds_up_nothing_else(client: Client) -> None:
+    rows = MemoryRows()
+    steps = list(run(request(), event(), Slow(5.0), client, rows, Pace(cell_limit=0.3)))
+    assert rows.uniq[rows.fit.status == Status.FAILED].tolist() == [SLOW_CELL]
+    assert rows.uniq.size == 288
+    assert steps[-1].levels[0].failed == 1
+    assert steps[-1].stage is Stage.COMPLETE
+
+
+def test_a_reconstruction_that_always_hangs_is_told(client: Client) -> None:
+    with pytest.raises(ScanError, match=r"bowl fails everywhere: TimeLimitError: more than 0\.05 s"):
+        list(run(request(), event(), Bowl(seconds=1.0), client, MemoryRows(), Pace(cell_limit=0.05)))
+
+
+def test_a_scan_of_higher_priority_overtakes(client: Client) -> None:
+    """Two threads are full of a long scan; the urgent one, which begins later, ends first."""
+    ended: list[str] = []
+
+    def scan(name: str, levels: tuple[Level, ...], priority: int) -> None:
+        list(run(replace(request(), levels=levels), event(), Bowl(seconds=0.005), client, MemoryRows(), Pace(priority)))
+        ended.append(name)
+
+    background = [threading.Thread(target=scan, args=("background", (Level(8, 0),), 0)) for _ in range(3)]
+    for thread in background:
+        thread.start()
+    time.sleep(0.5)
+    scan("realtime", (Level(4, 0),), 100)
+    for thread in background:
+        thread.join()
+    assert ended[0] == "realtime"
+
+
+def test_progress_says_all_there_is_to_show(client: Client) -> None:
+    rows = MemoryRows()
+    steps = list(run(request(), event(), Bowl(seconds=0.002, fail_declination_deg=60), client, rows))
+    assert steps[0].stage is Stage.READY
+    assert {step.stage for step in steps[1:-1]} == {Stage.RUNNING}
+    last = steps[-1]
+    assert (last.workers, last.threads, last.trouble) == (1, 2, None)
+    assert [level.nside for level in last.levels] == [4, 16]
+    assert sum(level.failed for level in last.levels) == (rows.fit.status == Status.FAILED).sum() > 0
+    assert last.eta == 0
+    assert last.mean_rate == pytest.approx(288 / last.seconds)
+    assert last.best is not None
+    assert 0 < last.best.area_90_deg2 < 41253
+    assert last.slowest[0].seconds >= 0.002
+    json.dumps(last.to_dict(), allow_nan=False)
+    middle = next(step for step in steps if step.done > 100)
+    assert middle.eta is not None
+    assert 0 < middle.eta < 60
+
+
+def test_no_worker_is_told_and_waited_for() -> None:
+    loopback = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(n_workers=0, threads_per_worker=1, **loopback) as empty, Client(empty) as client:
+        steps = run(request(), event(), Bowl(), client, MemoryRows())
+        assert next(steps).stage is Stage.READY
+        waiting = next(steps)
+        assert waiting.stage is Stage.NO_WORKERS
+        assert waiting.trouble == "no worker is connected"
+        empty.scale(1)
+        assert list(steps)[-1].done == 288
+
+
+def test_rows_that_cannot_be_kept_are_told(client: Client) -> None:
+    rows = MemoryRows()
+    rows.trouble = "disk full"
+    steps = list(run(request(), event(), Bowl(), client, rows))
+    assert (steps[1].stage, steps[1].trouble) == (Stage.NO_STORE, "disk full")
+
+
+@pytest.mark.parametrize(("name", "value"), [("ahead", 0.0), ("ahead", 1.1), ("cell_limit", 0.0)])
+def test_a_pace_that_makes_no_sense_is_refused(name: str, value: float) -> None:
+    with pytest.raises(RequestError, match=r"threshold|time limit"):
+        Pace(**{name: value})

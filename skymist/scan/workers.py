@@ -1,0 +1,179 @@
+"""The workers of a Dask cluster, kept busy with blocks whose size follows from measured speed."""
+
+import time
+from collections import deque
+from concurrent.futures import CancelledError
+from typing import Any, NamedTuple
+
+from distributed import Client, Future, as_completed, wait
+
+from skymist.errors import ScanError, SchedulerLostError
+from skymist.model.event import Event
+from skymist.model.reconstruction import Fit
+from skymist.scan.block import Block, Effort, TimeLimitError, work
+
+BLOCK_SECONDS = (0.02, 0.2)
+"""How long a block should take: long against Dask's milliseconds, short against a person's patience."""
+
+THREAD_SECONDS = 0.004
+"""A block is longer by this for each worker thread: a scheduler hands out only so many (`benchmarks/scaling.py`)."""
+
+BLOCKS_PER_THREAD = 4
+"""Of what waits, so that threads end together though some cells take longer."""
+
+IN_FLIGHT = 2
+"""Blocks a thread: one that it works on, and one that lies ready."""
+
+TRIES = 3
+"""How often a single cell may raise before it counts as failed."""
+
+HOPELESS = 10
+"""After so many errors without any success, the reconstruction is broken and not the cells."""
+
+NAP = 0.005
+"""Seconds between looks at what has come in: short against a block."""
+
+
+class Done(NamedTuple):
+    """A block that was evaluated, or (`effort` None) given up as failed."""
+
+    block: Block
+    fit: Fit
+    effort: Effort | None
+
+
+class Workers:
+    """Hands blocks to the threads of a cluster and takes in results, none of which is kept longer than needed.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    event : Event
+    priority : int
+        Of all blocks; Dask works on higher ones first.
+    limit : float
+        Seconds that a cell may take.
+    alone : bool
+        Whether workers evaluate and time each cell of a block alone.
+    """
+
+    def __init__(self, client: Client, event: Event, priority: int, limit: float, alone: bool) -> None:
+        self._client, self._priority, self._limit, self._alone = client, priority, limit, alone
+        # A task and not scattered data: that dies with its worker, a task is run again.
+        self._event = client.submit(_same, event, pure=False)
+        self._probes: list[Future] = []
+        self._results = as_completed(with_results=True, raise_errors=False, loop=client.loop)
+        self._seconds_per_cell = BLOCK_SECONDS[0] / 4
+        self._counted = float("-inf")
+        self._errors: int | None = 0  # None after the first success
+        self.waiting: deque[Block] = deque()
+        self.flying: dict[Future, Block] = {}
+        self.workers, self.threads = 0, 0
+        self.count()
+
+    @property
+    def has_idle(self) -> bool:
+        """Whether there is room for another block."""
+        return not self.waiting and len(self.flying) < IN_FLIGHT * max(self.threads, 1)
+
+    def warm_up(self, block: Block) -> None:
+        """Let each worker load and compile; return when the first is ready and its speed is known."""
+        first, _ = block.split(1)
+        addresses = list(self._client.scheduler_info(n_workers=-1)["workers"])
+        # The second of each is warm: its time says how large the first blocks can be.
+        self._probes = [self._submit(first, workers=[address]) for address in addresses for _ in range(2)]
+        measured = self._probes[:2]
+        try:
+            wait(measured)
+        except CancelledError:
+            raise SchedulerLostError("the Dask scheduler was lost before the first cell") from None
+        if measured and measured[1].status == "finished":
+            _, effort = measured[1].result()
+            self._seconds_per_cell = float(effort.seconds[0])
+
+    def submit(self) -> None:
+        """Send off what waits until every thread has enough to do; certain blocks before others."""
+        share = -(-sum(len(block.cells) for block in self.waiting) // (BLOCKS_PER_THREAD * max(self.threads, 1)))
+        while self.waiting and len(self.flying) < IN_FLIGHT * max(self.threads, 1):
+            block = self._take(share)
+            future = self._submit(block)
+            self.flying[future] = block
+            self._results.add(future)
+
+    def collect(self, patience: float) -> list[Done]:
+        """Return what has come in, after at most `patience` seconds; what failed is tried again in smaller parts.
+
+        Raises
+        ------
+        SchedulerLostError
+            If the scheduler no longer knows the blocks.
+        ScanError
+            If every block fails.
+        """
+        deadline = time.monotonic() + patience
+        while not (batch := self._results.next_batch(block=False)):
+            if time.monotonic() > deadline:
+                return []
+            time.sleep(NAP)
+        return [done for future, result in batch for done in self._settle(future, result)]
+
+    def count(self) -> None:
+        """Ask for the number of workers and threads, at most once a second."""
+        if time.monotonic() > self._counted + 1:
+            threads = self._client.nthreads()
+            self.workers, self.threads, self._counted = len(threads), sum(threads.values()), time.monotonic()
+
+    def cancel(self) -> None:
+        """Drop what is in flight."""
+        self.waiting.clear()
+        if self.flying:
+            self._client.cancel(list(self.flying))
+        self.flying.clear()
+        self._probes.clear()
+        self._event.release()
+
+    def _settle(self, future: Future, result: Any) -> list[Done]:
+        block, status = self.flying.pop(future), future.status
+        future.release()  # a kept future makes a dying worker's stored results run again
+        if status == "finished":
+            fit, effort = result
+            self._seconds_per_cell, self._errors = float(effort.seconds.mean()), None
+            return [Done(block, fit, effort)]
+        if status != "error":
+            raise SchedulerLostError(f"the Dask scheduler was lost (a block is {status})")
+        error = result[1]
+        if self._is_lost(block, error):
+            return [Done(block, Fit.failed(1), None)]
+        parts = block.singles() if isinstance(error, TimeLimitError) else block.smaller()
+        self.waiting.extendleft(parts)
+        return []
+
+    def _is_lost(self, block: Block, error: Exception) -> bool:
+        """Tell whether a block that raised is given up; an error of every block is told and not hidden."""
+        if self._errors is not None:
+            self._errors += 1
+            if self._errors >= HOPELESS:
+                raise ScanError(f"{block.reconstruction.name} fails everywhere: {type(error).__name__}: {error}")
+        tries = 1 if isinstance(error, TimeLimitError) else TRIES
+        return len(block.cells) == 1 and block.tries + 1 >= tries
+
+    def _take(self, share: int) -> Block:
+        """Return the next block: `share` cells, or as many as take the time that a block should take."""
+        block = self.waiting.popleft()
+        longer = THREAD_SECONDS * self.threads
+        shortest, longest = (int((seconds + longer) / self._seconds_per_cell) for seconds in BLOCK_SECONDS)
+        size = max(1, shortest, min(longest, share))
+        if size < len(block.cells):
+            block, rest = block.split(size)
+            self.waiting.appendleft(rest)
+        return block
+
+    def _submit(self, block: Block, **where: Any) -> Future:
+        # Of equal scans those that are certain come first.
+        priority = self._priority if block.certain else self._priority - 0.5
+        settings = self._limit, self._alone
+        return self._client.submit(work, self._event, block, *settings, pure=False, priority=priority, **where)
+
+
+def _same(event: Event) -> Event:
+    return event
