@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from skymist.cli import text
+from skymist.cli import bars, text
 from skymist.cli.calibrate import calibrate
 from skymist.cli.energy import energy
 from skymist.cli.evaluate import evaluate
@@ -86,6 +86,13 @@ def _scan_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--cluster", default="local", show_default=True, metavar="NAME",
                      help="Where to compute: local (threads) or local-processes."),
         click.option("--workers", type=click.IntRange(min=1), metavar="N", help="As many as cores by default."),
+        click.option("--priority", type=int, default=0, show_default=True, metavar="N",
+                     help="Among scans on one cluster: higher ones first; 100 and more is realtime."),
+        click.option("--ahead", type=click.FloatRange(0.1, 1), default=0.9, show_default=True, metavar="SHARE",
+                     help="Idle workers begin with a finer level when this share of the coarser one is in."),
+        click.option("--cell-limit", type=click.FloatRange(0, min_open=True), default=600, show_default=True,
+                     metavar="SECONDS", help="After which a single cell is given up and counts as failed."),
+        click.option("--diagnose", is_flag=True, help="Time each cell alone and keep with the map what it cost."),
         _pulses_option,
         _mirror_option,
         _calibration_option,
@@ -126,6 +133,10 @@ def _scan(
     seeds: int,
     cluster: str,
     workers: int | None,
+    priority: int,
+    ahead: float,
+    cell_limit: float,
+    diagnose: bool,
     pulses: str | None,
     mirror: Path | None,
     calibration: str,
@@ -135,6 +146,7 @@ def _scan(
 ) -> None:
     from skymist.model.region import find_calibration
     from skymist.model.request import Cone, parse_levels
+    from skymist.scan.run import Pace
     from skymist.workflow import choice, events, products
     from skymist.workflow import scan as workflow
 
@@ -150,11 +162,11 @@ def _scan(
     reconstruction, chosen = choice.choose(asked, event)
     watch.lap("setup")
     text.note_compiling(reconstruction)
-    with text.progress() as show:
+    with bars.of_scan() as show:
         skymap = workflow.scan_event(
             event, reconstruction, steps, circle, seed, seeds=seeds, level_options=at_level,
             chosen=None if chosen is None else chosen.to_dict(), out=out, cluster_name=cluster, workers=workers,
-            on_progress=show, watch=watch,
+            pace=Pace(priority, ahead, cell_limit, diagnose), on_progress=show, watch=watch,
         )  # fmt: skip
     files = {kind: products.export(skymap, kind, None, calibration) for kind in ("fits", "png")}
     watch.lap("write")

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from skymist.cli import scanned, text
+from skymist.cli import bars, scanned, text
 
 
 @click.command()
@@ -55,7 +55,7 @@ def calibrate(
     loaded = events.load_event(event, pulses, mirror)
     watch.lap("read")
     path = path or Path(scanned.scan(loaded, watch, **scan).encoding["source"])
-    with text.count("pseudo-experiments") as show:
+    with bars.of_count("pseudo-experiments") as show:
         skymap = workflow.calibrate(
             loaded, path, None, number, seed, perturbations,
             cluster_name=scan["cluster"], workers=scan["workers"], on_progress=show, watch=watch,

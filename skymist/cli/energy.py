@@ -5,13 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from skymist.cli import scanned, text
-
-_answers = Console(highlight=False, soft_wrap=True)
 
 
 @click.command()
@@ -81,20 +78,20 @@ def _print(document: Mapping[str, Any]) -> None:
     event, truth, reconstruction = document["event"], document["truth"], document["reconstruction"]
     chosen = reconstruction.get("chosen")
     simulated = "  [bold magenta]simulated[/]" if event["simulated"] else ""
-    _answers.print(f"[bold]run {event['run']} event {event['event']}[/]  {event['utc']} UTC{simulated}")
-    _answers.print(f"{reconstruction['name']} (version {reconstruction['version']}): {document['topology']}")
+    text.answers.print(f"[bold]run {event['run']} event {event['event']}[/]  {event['utc']} UTC{simulated}")
+    text.answers.print(f"{reconstruction['name']} (version {reconstruction['version']}): {document['topology']}")
     if chosen:
         text.print_chosen(chosen)
     if not chosen or document["reason"] != chosen["why"]:
-        _answers.print(escape(document["reason"]))
-    _answers.print(_table(document))
+        text.answers.print(escape(document["reason"]))
+    text.answers.print(_table(document))
     if truth:
         lost = "" if truth["deposited_gev"] is None else f", deposited {_spoken(truth['deposited_gev'])}"
-        _answers.print(f"truth: {truth['topology'] or 'particle'} of {_spoken(truth['energy_gev'])}{lost}")
+        text.answers.print(f"truth: {truth['topology'] or 'particle'} of {_spoken(truth['energy_gev'])}{lost}")
     for line in document["assumptions"]:
-        _answers.print(f"[dim]- {escape(line)}[/]")
+        text.answers.print(f"[dim]- {escape(line)}[/]")
     for file in document["outputs"].values():
-        _answers.print(escape(file))
+        text.answers.print(escape(file))
 
 
 def _table(document: Mapping[str, Any]) -> Table:

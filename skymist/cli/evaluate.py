@@ -1,19 +1,13 @@
 """``skymist evaluate``: how good a reconstruction is on events whose truth is known."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from skymist.cli import text
-
-_notes = Console(stderr=True, highlight=False, soft_wrap=True)
-_answers = Console(highlight=False, soft_wrap=True)
+from skymist.cli import bars, text
 
 
 @click.command()
@@ -82,7 +76,7 @@ def evaluate(
     reconstruction = load(reco, _key_values(options), seed)
     events = workflow.select(source, workflow.parse_range(which), (min_doms, max_doms), topology)
     try:
-        with _progress() as show:
+        with bars.of_count("events") as show:
             document = workflow.evaluate(
                 events, reconstruction, steps, calibration, seed,
                 pseudo_experiments=pseudo, name=source, cluster_name=cluster, workers=workers, on_progress=show,
@@ -96,34 +90,20 @@ def evaluate(
         _print(document)
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """Show a bar with the expected end; yields what takes the number of events that are done, and of all."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(compact=True),
-    )
-    with Progress(*columns, console=_notes, transient=True, disable=not _notes.is_terminal) as bar:
-        task = bar.add_task("starting workers", total=None)
-        yield lambda done, total: bar.update(task, description="events", completed=done, total=total)
-
-
 def _print(document: Mapping[str, Any]) -> None:
     reconstruction, levels = document["reconstruction"], document["levels"]
     plan = ",".join(f"{nside}:{extension}" for nside, extension in levels) if levels else "of what is chosen"
-    _answers.print(f"[bold]{escape(document['set'])}[/]")
-    _answers.print(f"{reconstruction['name']} (version {reconstruction['version']}), levels {plan}")
-    _answers.print(_accuracy(document))
-    _answers.print()
-    _answers.print(_coverage(document))
+    text.answers.print(f"[bold]{escape(document['set'])}[/]")
+    text.answers.print(f"{reconstruction['name']} (version {reconstruction['version']}), levels {plan}")
+    text.answers.print(_accuracy(document))
+    text.answers.print()
+    text.answers.print(_coverage(document))
     if "confusion" in document:
-        _answers.print()
-        _answers.print(_chosen(document))
+        text.answers.print()
+        text.answers.print(_chosen(document))
     for row in document["events"]:
         if "reason" in row:
-            _answers.print(f"event {row['index']} failed: {escape(row['reason'])}")
+            text.answers.print(f"event {row['index']} failed: {escape(row['reason'])}")
 
 
 def _accuracy(document: Mapping[str, Any]) -> Table:

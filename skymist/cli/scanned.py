@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from skymist.cli import text
+from skymist.cli import bars, text
 from skymist.errors import RequestError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def scan(
     text.note_compiling(asked)
     reconstruction, chosen = choose(asked, event)
     text.note_compiling(reconstruction)
-    with text.progress() as show:
+    with bars.of_scan() as show:
         return scan_event(
             event, reconstruction, steps, level_options=at_level, chosen=None if chosen is None else chosen.to_dict(),
             out=out, cluster_name=cluster, workers=workers, on_progress=show, watch=watch,

@@ -5,12 +5,9 @@ from math import radians
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.progress import track
 
 _KINDS = ("through-going", "starting", "cascade")
-
-_notes = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @click.command()
@@ -54,6 +51,6 @@ def simulate(
     make = partial(simulate_event, seed, kind=kind, energy_gev=energy, vertex=place, perturbed=perturbed)
     make = partial(make, zenith=angles[0], azimuth=angles[1])
     written = write_events(out, number, make)
-    show = track(written, "simulating", number, console=_notes, transient=True, disable=not _notes.is_terminal)
+    show = track(written, "simulating", number, console=_notes, transient=True, disable=not text.notes.is_terminal)
     for path in [path for path in show if path is not None]:
         click.echo(path)

@@ -1,27 +1,22 @@
 """What the command line prints: answers on standard output, progress and notes on standard error."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from math import degrees, radians
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
-
-if TYPE_CHECKING:
-    from skymist.scan.progress import Progress as Step
 
 CALIBRATIONS = "population", "resimulated", "wilks", "icecube-2016", "probability"
 """Of regions, as `skymist.model.region` knows them; that takes too long to import for a word of help."""
 CALIBRATION = "icecube-2016"
 """The default there."""
 
-_notes = Console(stderr=True, highlight=False, soft_wrap=True)
-_answers = Console(highlight=False, soft_wrap=True)
+notes = Console(stderr=True, highlight=False, soft_wrap=True)
+answers = Console(highlight=False, soft_wrap=True)
 
 
 def one_of(names: Sequence[str]) -> str:
@@ -31,7 +26,7 @@ def one_of(names: Sequence[str]) -> str:
 
 def note(message: str, label: str = "") -> None:
     """Tell the person something that is not the answer."""
-    _notes.print(f"[bold red]{label}[/] {escape(message)}" if label else escape(message))
+    notes.print(f"[bold red]{label}[/] {escape(message)}" if label else escape(message))
 
 
 def note_compiling(reconstruction: object) -> None:
@@ -46,69 +41,39 @@ def print_json(document: Mapping[str, Any]) -> None:
     click.echo(json.dumps(document, allow_nan=False))
 
 
-@contextmanager
-def progress() -> "Iterator[Callable[[Step], None]]":
-    """Show a bar with rate and expected end; yields what takes each step of a scan."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(compact=True),
-    )
-    with Progress(*columns, console=_notes, transient=True, disable=not _notes.is_terminal) as bar:
-        task = bar.add_task("starting workers", total=None, rate="")
-
-        def show(step: "Step") -> None:
-            level = f"nside {step.nside}" if step.nside else "workers are ready"
-            rate = f"{step.rate:,.0f} cells/s"
-            bar.update(task, description=level, completed=step.done, total=step.total, rate=rate)
-
-        yield show
-
-
-@contextmanager
-def count(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar with the expected end; yields what takes how many are done, and of how many."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(compact=True))
-    with Progress(*columns, console=_notes, transient=True, disable=not _notes.is_terminal) as bar:
-        task = bar.add_task("starting workers", total=None)
-        yield lambda done, total: bar.update(task, description=what, completed=done, total=total)
-
-
 def print_map(document: Mapping[str, Any]) -> None:
     """Print the summary of a map; of a simulated event also how far the best fit is from the truth."""
     best, truth, reconstruction = document["best"], document["truth"], document["reconstruction"]
     cells = ", ".join(f"{count:,} of nside {nside}" for nside, count in document["cells"].items())
     _print_event_line({**document["event"], "simulated": document["simulated"]})
-    _answers.print(f"{reconstruction['name']} (version {reconstruction['version']}): {cells}")
+    answers.print(f"{reconstruction['name']} (version {reconstruction['version']}): {cells}")
     if "chosen" in reconstruction:
         print_chosen(reconstruction["chosen"])
     if not document["complete"]:
-        _answers.print("[bold]not complete:[/] the scan was interrupted or is still running")
+        answers.print("[bold]not complete:[/] the scan was interrupted or is still running")
     if document["failed_cells"]:
-        _answers.print(f"{document['failed_cells']} cells could not be fitted")
-    _answers.print(_regions(document))
+        answers.print(f"{document['failed_cells']} cells could not be fitted")
+    answers.print(_regions(document))
     reaching = [f"{share} %" for share, found in document["regions"].items() if found["open"]]
     if reaching:
-        _answers.print(f"{' and '.join(reaching)} may be larger: the region reaches beyond the finest cells")
+        answers.print(f"{' and '.join(reaching)} may be larger: the region reaches beyond the finest cells")
     if document["resimulated"]:
-        _answers.print()
+        answers.print()
         print_resimulated(document["resimulated"])
     angles = f"zenith {best['zenith']:.2f}°, azimuth {best['azimuth']:.2f}°"
-    _answers.print(f"ICRS; {document['calibration']} regions; {angles}")
+    answers.print(f"ICRS; {document['calibration']} regions; {angles}")
     if truth:
         apart = _apart(best, truth)
-        _answers.print(f"truth: RA {truth['ra']:.2f}°, Dec {truth['dec']:+.2f}°, {apart:.2f}° from the best fit")
+        answers.print(f"truth: RA {truth['ra']:.2f}°, Dec {truth['dec']:+.2f}°, {apart:.2f}° from the best fit")
     if document["seconds"]["total"]:
-        _answers.print("seconds: " + ", ".join(f"{name} {value:.2f}" for name, value in document["seconds"].items()))
+        answers.print("seconds: " + ", ".join(f"{name} {value:.2f}" for name, value in document["seconds"].items()))
     for path in document["outputs"].values():
-        _answers.print(escape(path))
+        answers.print(escape(path))
 
 
 def print_chosen(chosen: Mapping[str, Any]) -> None:
     """Print what ``auto`` has chosen, and why."""
-    _answers.print(f"auto: {chosen['reconstruction']}, because {escape(chosen['why'])}")
+    answers.print(f"auto: {chosen['reconstruction']}, because {escape(chosen['why'])}")
 
 
 def print_calibration(document: Mapping[str, Any]) -> None:
@@ -117,8 +82,8 @@ def print_calibration(document: Mapping[str, Any]) -> None:
     if "chosen" in document:
         print_chosen(document["chosen"])
     print_resimulated(document)
-    _answers.print("seconds: " + ", ".join(f"{name} {value:.2f}" for name, value in document["seconds"].items()))
-    _answers.print(escape(document["map"]))
+    answers.print("seconds: " + ", ".join(f"{name} {value:.2f}" for name, value in document["seconds"].items()))
+    answers.print(escape(document["map"]))
 
 
 def print_resimulated(found: Mapping[str, Any]) -> None:
@@ -128,12 +93,12 @@ def print_resimulated(found: Mapping[str, Any]) -> None:
         ranges = found["levels"] if name == found["name"] else {}
         cells = ((_ts(levels[share], ranges.get(share)), f"{levels[share]['area_deg2']:,.2f} deg²") for share in levels)
         table.add_row(name, *(cell for pair in cells for cell in pair))
-    _answers.print(table)
+    answers.print(table)
     scale = f"TS {_number(found['scale'])} ± {_number(found['scale_error'])} times as large as Wilks'"
     error = f"median error {_number(found['median_error_deg'])}°"
-    _answers.print(f"{found['name']}: {found['n']} pseudo-experiments (seed {found['seed']}), {scale}, {error}")
+    answers.print(f"{found['name']}: {found['n']} pseudo-experiments (seed {found['seed']}), {scale}, {error}")
     for remark in found["notes"]:
-        _answers.print(remark)
+        answers.print(remark)
 
 
 def print_event(document: Mapping[str, Any]) -> None:
@@ -142,10 +107,10 @@ def print_event(document: Mapping[str, Any]) -> None:
     modules = len({tuple(dom) for dom in pulses["dom"]})
     light = f"{len(pulses['dom'])} pulses ({sum(pulses['charge_pe']):.0f} PE) on {modules} modules"
     _print_event_line(document)
-    _answers.print(f"{light} of {escape(document['detector'])}, pulse set {escape(document['pulse_set'])}")
-    _answers.print(f"pulse sets: {escape(', '.join(document['pulse_sets']))}")
+    answers.print(f"{light} of {escape(document['detector'])}, pulse set {escape(document['pulse_set'])}")
+    answers.print(f"pulse sets: {escape(', '.join(document['pulse_sets']))}")
     for name, windows in document["exclusions"].items():
-        _answers.print(f"{escape(name)}: {windows} windows left out")
+        answers.print(f"{escape(name)}: {windows} windows left out")
     table = _table("earlier reconstruction", "RA", "Dec", "zenith", "azimuth", "energy")
     seeds = {**document["seeds"], **({"truth": document["truth"]} if document["truth"] else {})}
     for name, seed in seeds.items():
@@ -153,13 +118,13 @@ def print_event(document: Mapping[str, Any]) -> None:
         angles = (f"{seed['ra']:.2f}°", f"{seed['dec']:+.2f}°", f"{seed['zenith']:.2f}°", f"{seed['azimuth']:.2f}°")
         table.add_row(escape(name), *angles, energy)
     if seeds:
-        _answers.print(table)
+        answers.print(table)
 
 
 def _print_event_line(event: Mapping[str, Any]) -> None:
     simulated = "  [bold magenta]simulated[/]" if event["simulated"] else ""
     name = f"run {event['run']} event {event['event']}"
-    _answers.print(f"[bold]{name}[/]  {event['utc']} UTC  {escape(event['kind'])}{simulated}")
+    answers.print(f"[bold]{name}[/]  {event['utc']} UTC  {escape(event['kind'])}{simulated}")
 
 
 def _regions(document: Mapping[str, Any]) -> Table:
