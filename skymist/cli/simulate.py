@@ -44,13 +44,14 @@ def simulate(
 
     Event i of a seed is always the same, however many there are.
     """
-    from skymist.workflow.simulate import parse_vertex, simulate_event, write_events
+    from skymist.cli.text import notes
+from skymist.workflow.simulate import parse_vertex, simulate_event, write_events
 
     angles = [None if angle is None else radians(angle) for angle in (zenith, azimuth)]
     place = None if vertex is None else parse_vertex(vertex)
     make = partial(simulate_event, seed, kind=kind, energy_gev=energy, vertex=place, perturbed=perturbed)
     make = partial(make, zenith=angles[0], azimuth=angles[1])
     written = write_events(out, number, make)
-    show = track(written, "simulating", number, console=_notes, transient=True, disable=not text.notes.is_terminal)
+    show = track(written, "simulating", number, console=notes, transient=True, disable=not notes.is_terminal)
     for path in [path for path in show if path is not None]:
         click.echo(path)
