@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 from rich.progress import track
 
+from skymist.cli.text import notes
+
 _KINDS = ("through-going", "starting", "cascade")
 
 
@@ -44,8 +46,7 @@ def simulate(
 
     Event i of a seed is always the same, however many there are.
     """
-    from skymist.cli.text import notes
-from skymist.workflow.simulate import parse_vertex, simulate_event, write_events
+    from skymist.workflow.simulate import parse_vertex, simulate_event, write_events
 
     angles = [None if angle is None else radians(angle) for angle in (zenith, azimuth)]
     place = None if vertex is None else parse_vertex(vertex)
