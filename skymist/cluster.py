@@ -7,7 +7,7 @@ from typing import Any
 
 from distributed import Client, LocalCluster, Worker
 
-from skymist.errors import RequestError, UnknownNameError
+from skymist.errors import RequestError, SchedulerLostError, UnknownNameError
 
 
 @contextmanager
@@ -32,6 +32,10 @@ def connect(name: str = "local", workers: int | None = None) -> Iterator[Client]
     RequestError
         If `workers` is less than one.
     """
+    if name.startswith(("tcp://", "tls://")):
+        with _client(name) as client:
+            yield client
+        return
     if name not in _CLUSTERS:
         raise UnknownNameError("cluster", name, _CLUSTERS)
     count = workers if workers is not None else len(os.sched_getaffinity(0))
@@ -39,6 +43,16 @@ def connect(name: str = "local", workers: int | None = None) -> Iterator[Client]
         raise RequestError(f"--workers {count}: a cluster needs at least one worker")
     with _CLUSTERS[name](count) as cluster, Client(cluster) as client:
         client.wait_for_workers(1)
+        yield client
+
+
+@contextmanager
+def _client(address: str) -> Iterator[Client]:
+    try:
+        client = Client(address, timeout=10)
+    except OSError as error:
+        raise SchedulerLostError(f"no scheduler answers at {address}") from error
+    with client:
         yield client
 
 

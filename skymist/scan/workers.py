@@ -2,10 +2,13 @@
 
 import time
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from distributed import Client, Future, as_completed, wait
+from distributed.client import ClosedClientError
 
 from skymist.errors import ScanError, SchedulerLostError
 from skymist.model.event import Event
@@ -34,6 +37,15 @@ NAP = 0.005
 """Seconds between looks at what has come in: short against a block."""
 
 
+@contextmanager
+def _scheduler() -> Iterator[None]:
+    """Tell the loss of the scheduler in one way."""
+    try:
+        yield
+    except (OSError, CancelledError, ClosedClientError) as error:
+        raise SchedulerLostError("the Dask scheduler was lost") from error
+
+
 class Done(NamedTuple):
     """A block that was evaluated, or (`effort` None) given up as failed."""
 
@@ -57,6 +69,7 @@ class Workers:
         Whether workers evaluate and time each cell of a block alone.
     """
 
+    @_scheduler()
     def __init__(self, client: Client, event: Event, priority: int, limit: float, alone: bool) -> None:
         self._client, self._priority, self._limit, self._alone = client, priority, limit, alone
         # A task and not scattered data: that dies with its worker, a task is run again.
@@ -76,6 +89,7 @@ class Workers:
         """Whether there is room for another block."""
         return not self.waiting and len(self.flying) < IN_FLIGHT * max(self.threads, 1)
 
+    @_scheduler()
     def warm_up(self, block: Block) -> None:
         """Let each worker load and compile; return when the first is ready and its speed is known."""
         first, _ = block.split(1)
@@ -83,14 +97,12 @@ class Workers:
         # The second of each is warm: its time says how large the first blocks can be.
         self._probes = [self._submit(first, workers=[address]) for address in addresses for _ in range(2)]
         measured = self._probes[:2]
-        try:
-            wait(measured)
-        except CancelledError:
-            raise SchedulerLostError("the Dask scheduler was lost before the first cell") from None
+        wait(measured)
         if measured and measured[1].status == "finished":
             _, effort = measured[1].result()
             self._seconds_per_cell = float(effort.seconds[0])
 
+    @_scheduler()
     def submit(self) -> None:
         """Send off what waits until every thread has enough to do; certain blocks before others."""
         share = -(-sum(len(block.cells) for block in self.waiting) // (BLOCKS_PER_THREAD * max(self.threads, 1)))
@@ -117,6 +129,7 @@ class Workers:
             time.sleep(NAP)
         return [done for future, result in batch for done in self._settle(future, result)]
 
+    @_scheduler()
     def count(self) -> None:
         """Ask for the number of workers and threads, at most once a second."""
         if time.monotonic() > self._counted + 1:
@@ -125,10 +138,9 @@ class Workers:
 
     def cancel(self) -> None:
         """Drop what is in flight."""
-        self.waiting.clear()
         if self.flying:
-            self._client.cancel(list(self.flying))
-        self.flying.clear()
+            with suppress(SchedulerLostError), _scheduler():
+                self._client.cancel(list(self.flying))
         self._probes.clear()
         self._event.release()
 
@@ -140,7 +152,7 @@ class Workers:
             self._seconds_per_cell, self._errors = float(effort.seconds.mean()), None
             return [Done(block, fit, effort)]
         if status != "error":
-            raise SchedulerLostError(f"the Dask scheduler was lost (a block is {status})")
+            raise SchedulerLostError("the Dask scheduler was lost")
         error = result[1]
         if self._is_lost(block, error):
             return [Done(block, Fit.failed(1), None)]

@@ -90,6 +90,11 @@ class SkyMapStore:
         return self._fit[0]
 
     @property
+    def rows_kept(self) -> int:
+        """How many rows are on disk."""
+        return self._committed
+
+    @property
     def complete(self) -> bool:
         """Whether the scan was finished."""
         return bool(self._group.attrs["complete"])
