@@ -76,7 +76,7 @@ class Workers:
         self._event = client.submit(_same, event, pure=False)
         self._probes: list[Future] = []
         self._results = as_completed(with_results=True, raise_errors=False, loop=client.loop)
-        self._seconds_per_cell = BLOCK_SECONDS[0] / 4
+        self._seconds_per_cell: float | None = None  # unknown
         self._counted = float("-inf")
         self._errors: int | None = 0  # None after the first success
         self.waiting: deque[Block] = deque()
@@ -170,11 +170,12 @@ class Workers:
         return len(block.cells) == 1 and block.tries + 1 >= tries
 
     def _take(self, share: int) -> Block:
-        """Return the next block: `share` cells, or as many as take the time that a block should take."""
-        block = self.waiting.popleft()
+        """Return the next block: `share` cells, or as many as take the time that a block should; first a single one."""
+        block, size = self.waiting.popleft(), 1
         longer = THREAD_SECONDS * self.threads
-        shortest, longest = (int((seconds + longer) / self._seconds_per_cell) for seconds in BLOCK_SECONDS)
-        size = max(1, shortest, min(longest, share))
+        if self._seconds_per_cell is not None:
+            shortest, longest = (int((seconds + longer) / self._seconds_per_cell) for seconds in BLOCK_SECONDS)
+            size = max(1, shortest, min(longest, share))
         if size < len(block.cells):
             block, rest = block.split(size)
             self.waiting.appendleft(rest)
