@@ -75,7 +75,7 @@ class Workers:
         # A task and not scattered data: that dies with its worker, a task is run again.
         self._event = client.submit(_same, event, pure=False)
         self._probes: list[Future] = []
-        self._results = as_completed(with_results=True, raise_errors=False, loop=client.loop)
+        self._results = as_completed(loop=client.loop)
         self._seconds_per_cell: float | None = None  # unknown
         self._counted = float("-inf")
         self._errors: int | None = 0  # None after the first success
@@ -127,7 +127,8 @@ class Workers:
             if time.monotonic() > deadline:
                 return []
             time.sleep(NAP)
-        return [done for future, result in batch for done in self._settle(future, result)]
+        results = self._fetch([future for future in batch if future.status == "finished"])
+        return [done for future in batch for done in self._settle(future, results.get(future.key))]
 
     @_scheduler()
     def count(self) -> None:
@@ -144,16 +145,26 @@ class Workers:
         self._probes.clear()
         self._event.release()
 
-    def _settle(self, future: Future, result: Any) -> list[Done]:
+    @_scheduler()
+    def _fetch(self, finished: list[Future]) -> dict[str, Any]:
+        """Return results by key, all in one go: one by one they would take longer than many blocks."""
+        try:
+            return dict(zip((future.key for future in finished), self._client.gather(finished), strict=True))
+        except (OSError, CancelledError):
+            raise
+        except Exception:  # noqa: BLE001 (one was lost with its worker and failed when it was run again)
+            return {future.key: future.result() for future in finished if future.status == "finished"}
+
+    def _settle(self, future: Future, result: tuple[Fit, Effort] | None) -> list[Done]:
         block, status = self.flying.pop(future), future.status
+        error = future.exception() if status == "error" else None
         future.release()  # a kept future makes a dying worker's stored results run again
-        if status == "finished":
+        if result is not None:
             fit, effort = result
             self._seconds_per_cell, self._errors = float(effort.seconds.mean()), None
             return [Done(block, fit, effort)]
-        if status != "error":
+        if error is None:
             raise SchedulerLostError("the Dask scheduler was lost")
-        error = result[1]
         if self._is_lost(block, error):
             return [Done(block, Fit.failed(1), None)]
         parts = block.singles() if isinstance(error, TimeLimitError) else block.smaller()
