@@ -22,6 +22,7 @@ from skymist.detector.ice import south_pole_ice
 from skymist.detector.light import N_GROUP, C, cascade_charge, shower_table
 from skymist.errors import RequestError
 from skymist.model import sky
+from skymist.model.effort import converged
 from skymist.model.event import Event, Losses
 from skymist.model.reconstruction import Directions, Fit, Status
 from skymist.model.request import Level
@@ -141,8 +142,8 @@ class Cascade:
 
     def _part(self, data: "CascadeData", flight: Floats, single: Found) -> Found:
         """Return the best fits of two showers, or those of one as two at the same place where that is better."""
-        points, nllh, converged = single
-        best = np.column_stack([points, np.tile(WHOLE, (len(points), 1))]), nllh, converged
+        points, nllh, found = single
+        best = np.column_stack([points, np.tile(WHOLE, (len(points), 1))]), nllh, found
         for split in SPLITS:
             parted = np.column_stack([points, np.tile(split, (len(points), 1))])
             best = _better(best, self._descend(data, flight, parted))
@@ -212,10 +213,10 @@ def descend(light: ShowerLight, flight: Floats, points: Floats, charge_weight: f
         from skymist.reco.cascade_kernels import descend as fit
     else:
         from skymist.reco.cascade_pair_kernels import descend as fit
-    points, nllh, converged = points.copy(), np.empty(len(flight)), np.zeros(len(flight), bool)
+    points, nllh, taken = points.copy(), np.empty(len(flight)), np.zeros(len(flight), np.int64)
     model = light.modules, light.times, light.first, *ice_grid(), *shower_table(), charge_weight, charge_spread
-    fit(flight, *model, ROUNDS, TOLERANCE, points, nllh, converged)
-    return points, nllh, converged
+    fit(flight, *model, ROUNDS, TOLERANCE, points, nllh, taken)
+    return points, nllh, converged(taken)
 
 
 def start_steps(n: int) -> Floats:
@@ -241,9 +242,9 @@ def _showers(light: ShowerLight, flight: Floats, point: Floats) -> Losses:
 
 
 def _as_fit(light: ShowerLight, found: Found) -> Fit:
-    points, nllh, converged = found
+    points, nllh, settled = found
     usable = np.isfinite(nllh)
-    status = np.where(usable, np.where(converged, Status.OK, Status.NOT_CONVERGED), Status.FAILED)
+    status = np.where(usable, np.where(settled, Status.OK, Status.NOT_CONVERGED), Status.FAILED)
     points = np.where(usable[:, None], points, np.nan)
     nllh = np.where(usable, nllh, np.nan)
     vertex, energy = light.center + points[:, :3], np.exp(points[:, 4])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from skymist.detector import light
 from skymist.detector.light import COS_CHERENKOV, LEAST_SHAPE, N_GROUP, RING, SHOWER_RISE, C
-from skymist.reco.kernels import Array, Mask, _mean, compiled
+from skymist.reco.kernels import Array, _mean, compiled
 
 Ints = NDArray[np.int64]
 Way = tuple[float, float, float, float, float, float, float]
@@ -337,14 +337,14 @@ def descent(likelihood: Any) -> Any:
     def descend_one(
         flight: Array, modules: Array, times: Array, first: Ints, ice: Array, bottom: float, step: float, table: Array,
         shift: float, weight: float, spread: float, rounds: int, tolerance: float, p: Array, work: Array,
-    ) -> tuple[float, bool]:  # fmt: skip
-        """Descend from p, in place; return the nllh and whether it converged."""
+    ) -> tuple[float, int]:  # fmt: skip
+        """Descend from p, in place; return the nllh and the number of rounds, negative if they were not enough."""
         trial, move, now, new, made, turned = work[4], work[5], work[6], work[7], work[8], work[9]
         n = len(p)
         root, curve, fresh = work[10 : 10 + n], work[10 + n : 10 + 2 * n], work[10 + 2 * n : 10 + 3 * n]
         best, damping, gain = np.inf, 1e-2, np.inf
         trial[:] = p
-        for _ in range(rounds):
+        for turn in range(rounds):
             value = likelihood(
                 flight, modules, times, first, ice, bottom, step, table, shift, weight, spread, trial, new, fresh, work
             )
@@ -364,12 +364,12 @@ def descent(likelihood: Any) -> Any:
             while not _solve(now, curve, damping, root, move):
                 damping = 4.0 * damping + 1e-3
                 if damping > 1e9:
-                    return np.nan, False
+                    return np.nan, -turn - 1
             _shorten(move)
             gain = _step(p, move, now, trial)
             if gain < tolerance and damping < 0.1:
-                return best, True
-        return best, gain < tolerance
+                return best, turn + 1
+        return best, turn + 1 if gain < tolerance else -turn - 1
 
     return descend_one
 
@@ -377,16 +377,16 @@ def descent(likelihood: Any) -> Any:
 _descend = descent(evaluate)
 
 
-@compiled(f"void(float64[:,::1], {MODEL}, int64, float64, float64[:,::1], float64[::1], boolean[::1])")
+@compiled(f"void(float64[:,::1], {MODEL}, int64, float64, float64[:,::1], float64[::1], int64[::1])")
 def descend(
     flight: Array, modules: Array, times: Array, first: Ints, ice: Array, bottom: float, step: float, table: Array,
     shift: float, weight: float, spread: float, rounds: int, tolerance: float, points: Array, nllh: Array,
-    converged: Mask,
+    taken: Ints,
 ) -> None:  # fmt: skip
-    """Fit each direction of flight from the point given for it, in place."""
+    """Fit each direction of flight from the point given for it, in place; say how many rounds that took."""
     work = np.zeros((25, 5))
     for n in range(len(flight)):
-        nllh[n], converged[n] = _descend(
+        nllh[n], taken[n] = _descend(
             flight[n], modules, times, first, ice, bottom, step, table, shift, weight, spread, rounds, tolerance,
             points[n], work,
         )  # fmt: skip

@@ -30,7 +30,7 @@ from skymist.reco.cascade_kernels import (
     _way,
     descent,
 )
-from skymist.reco.kernels import Array, Mask, compiled
+from skymist.reco.kernels import Array, compiled
 
 Seen = tuple[float, float, float, float, float, float, float]
 """Light of a shower (PE), distance (m), first time (ns), power and rate of the density of times, its `norm` and
@@ -145,16 +145,16 @@ def evaluate(
 _descend = descent(evaluate)
 
 
-@compiled(f"void(float64[:,::1], {MODEL}, int64, float64, float64[:,::1], float64[::1], boolean[::1])")
+@compiled(f"void(float64[:,::1], {MODEL}, int64, float64, float64[:,::1], float64[::1], int64[::1])")
 def descend(
     flight: Array, modules: Array, times: Array, first: Ints, ice: Array, bottom: float, step: float, table: Array,
     shift: float, weight: float, spread: float, rounds: int, tolerance: float, points: Array, nllh: Array,
-    converged: Mask,
+    taken: Ints,
 ) -> None:  # fmt: skip
-    """Fit each direction of flight from the point given for it, in place."""
+    """Fit each direction of flight from the point given for it, in place; say how many rounds that took."""
     work = np.zeros((39, PAIR))
     for n in range(len(flight)):
-        nllh[n], converged[n] = _descend(
+        nllh[n], taken[n] = _descend(
             flight[n], modules, times, first, ice, bottom, step, table, shift, weight, spread, rounds, tolerance,
             points[n], work,
         )  # fmt: skip

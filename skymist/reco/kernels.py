@@ -18,7 +18,7 @@ from skymist.detector.light import COS_CHERENKOV, DELAY, RATE, SHAPE, SHIFT, SIN
 from skymist.reco.arrival import Q_MIN, Q_STEP, SHAPES, SOFT, W_MAX, W_STEP
 
 Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 Four = tuple[float, float, float, float]
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -295,13 +295,13 @@ def _newton(
     tolerance: float,
     p: Array,
     work: Array,
-) -> tuple[float, bool]:
-    """Descend from p, in place; return the nllh and whether it converged."""
+) -> tuple[float, int]:
+    """Descend from p, in place; return the nllh and the number of rounds, negative if they were not enough."""
     now, new, move, trial = work[0], work[1], work[2], work[3]
     now[0] = np.inf
     trial[:3] = p
     damping, gain = 1e-3, np.inf
-    for _ in range(rounds):
+    for turn in range(rounds):
         evaluate(frame, hits, silent, table, ice, bottom, step, weight, trial, new)
         if new[0] < now[0]:
             p[:] = trial[:3]
@@ -320,11 +320,11 @@ def _newton(
             trial[k] = p[k] + move[k]
             gain -= now[1 + k] * move[k] / 2
         if gain < tolerance and damping < 0.1:
-            return now[0], True
-    return now[0], gain < tolerance
+            return now[0], turn + 1
+    return now[0], turn + 1 if gain < tolerance else -turn - 1
 
 
-@compiled(f"void(float64[:,:,::1], {_MODEL}, int64, float64, float64[:,::1], float64[::1], boolean[::1])")
+@compiled(f"void(float64[:,:,::1], {_MODEL}, int64, float64, float64[:,::1], float64[::1], int64[::1])")
 def descend(
     frames: Array,
     hits: Array,
@@ -338,12 +338,12 @@ def descend(
     tolerance: float,
     points: Array,
     nllh: Array,
-    converged: Mask,
+    taken: Ints,
 ) -> None:
-    """Fit each direction from the point given for it, in place."""
+    """Fit each direction from the point given for it, in place; say how many rounds that took, see `_newton`."""
     work = np.empty((4, 10))
     for n in range(len(frames)):
-        nllh[n], converged[n] = _newton(
+        nllh[n], taken[n] = _newton(
             frames[n], hits, silent, table, ice, bottom, step, weight, rounds, tolerance, points[n], work
         )
 

@@ -33,7 +33,7 @@ from skymist.reco.losses_light_kernels import (
 )
 from skymist.reco.losses_timing_kernels import LATE, delays, settle, sources, timing
 
-Mask = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 
 COMPILED = 1
 PROBE = 0.1  # m, the step of differences
@@ -119,11 +119,11 @@ def _step(out: Array, move: Array) -> float:
 def _descend(
     view: View, tables: Tables, settings: Settings, rounds: int, tolerance: float, p: Array, energy: Array, s: Scratch,
     rows: Array,
-) -> tuple[float, bool]:  # fmt: skip
-    """Descend from p, in place, write the energies there, and return the nllh and whether it converged.
+) -> tuple[float, int]:  # fmt: skip
+    """Descend from p, in place, write the energies there; return the nllh and the number of rounds.
 
-    That is when the next step would gain next to nothing, or the last one gained just what the parabola had promised,
-    so that it led to its bottom.
+    That is negative if they were not enough. They are when the next step would gain next to nothing, or the last one
+    gained just what the parabola had promised, so that it led to its bottom.
     """
     out, old, move, trial = np.zeros(10), np.zeros(3), np.zeros(3), p.copy()
     best, promise, tries = np.inf, 0.0, SETTLE if rounds > 1 else 0
@@ -136,7 +136,7 @@ def _descend(
             move[2] = trial[2] - p[2]
             p[:], energy[:], old[:] = trial, s.energy, out[1:4]
             if promise < SURE and abs(gain - promise) < tolerance:
-                return best, True
+                return best, turn + 1
             if turn == rounds - 1:
                 break
             out[0], out[3], out[9] = value, slope, curve
@@ -145,7 +145,7 @@ def _descend(
                 _learn(out, move, out[1:4] - old)
             promise = _step(out, move)
             if promise < tolerance:
-                return best, True
+                return best, turn + 1
         else:  # the least of the parabola through both values
             fall = out[1] * move[0] + out[2] * move[1] + out[3] * move[2]
             move *= min(max(-fall / (2 * (value - best - fall)), 0.1), 0.5)
@@ -153,7 +153,7 @@ def _descend(
             if not value < np.inf or abs(move[0]) + abs(move[1]) < PROBE / 10:
                 break
         trial[:] = p + move
-    return best, False
+    return best, -turn - 1
 
 
 def _signature() -> Any:
@@ -163,7 +163,7 @@ def _signature() -> Any:
     tables = kinds.NamedTuple((table, terms, terms, terms), Tables)
     settings = kinds.NamedUniTuple(number, len(Settings._fields), Settings)
     event = kinds.float64[:, :, ::1], table, tables, settings
-    return kinds.void(*event, kinds.int64, number, table, table, row, kinds.boolean[::1])
+    return kinds.void(*event, kinds.int64, number, table, table, row, kinds.int64[::1])
 
 
 @compiled()
@@ -176,11 +176,11 @@ def _in_order(modules: Array, flight: Array) -> Array:
 @compiled(_signature())
 def descend(
     frames: Array, modules: Array, tables: Tables, settings: Settings, rounds: int, tolerance: float, points: Array,
-    energy: Array, nllh: Array, converged: Mask,
+    energy: Array, nllh: Array, taken: Ints,
 ) -> None:  # fmt: skip
     """Fit each direction from the point given for it, in place; one round only evaluates it."""
     s, rows = scratch(len(modules)), np.zeros((6, len(modules)))
     for n in range(len(frames)):
         if np.isfinite(points[n]).all():
             view = View(frames[n], _in_order(modules, frames[n, 2]))
-            nllh[n], converged[n] = _descend(view, tables, settings, rounds, tolerance, points[n], energy[n], s, rows)
+            nllh[n], taken[n] = _descend(view, tables, settings, rounds, tolerance, points[n], energy[n], s, rows)

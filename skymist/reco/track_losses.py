@@ -22,6 +22,7 @@ from skymist.detector.ice import south_pole_ice
 from skymist.detector.light import JITTER, MEAN_CHARGE, N_GROUP, C, shower_table
 from skymist.detector.volume import contains
 from skymist.errors import RequestError
+from skymist.model.effort import converged
 from skymist.model.event import Event, Losses
 from skymist.model.reconstruction import Directions, Fit, Status
 from skymist.model.request import Level
@@ -174,11 +175,11 @@ class TrackLosses:
         from skymist.reco.losses_light_kernels import Settings, Tables
 
         n = len(frames)
-        found = Found(points.copy(), np.zeros((n, COUNT)), np.full(n, np.nan), np.zeros(n, bool))
+        points, energy, nllh, taken = points.copy(), np.zeros((n, COUNT)), np.full(n, np.nan), np.zeros(n, np.int64)
         tables = Tables(table(JITTER), *(tuple(column) for column in shower_table()[0].T.tolist()))
         settings = Settings(NOISE, self.spread, self.prior, self.charge_weight, self.evenness, self.reach)
-        descend(frames, data.modules, tables, settings, rounds, tolerance, *found)
-        return found
+        descend(frames, data.modules, tables, settings, rounds, tolerance, points, energy, nllh, taken)
+        return Found(points, energy, nllh, converged(taken))
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from skymist.detector.ice import south_pole_ice
 from skymist.detector.light import JITTER, C, attenuation, brightness
 from skymist.errors import RequestError
+from skymist.model.effort import converged
 from skymist.model.event import Event
 from skymist.model.reconstruction import Directions, Fit, Status
 from skymist.reco import compiling
@@ -133,10 +134,10 @@ class TrackMPE:
     ) -> Found:
         from skymist.reco.kernels import descend
 
-        nllh, converged = np.empty(len(frames)), np.zeros(len(frames), bool)
+        nllh, taken = np.empty(len(frames)), np.zeros(len(frames), np.int64)
         model = data.hits, data.silent, table(jitter), *ice_grid(), self.light_weight
-        descend(frames, *model, rounds, tolerance, points, nllh, converged)
-        return points, nllh, converged
+        descend(frames, *model, rounds, tolerance, points, nllh, taken)
+        return points, nllh, converged(taken)
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,9 +238,9 @@ def is_compiled() -> bool:
 
 
 def _as_fit(data: TrackData, frames: Floats, found: Found) -> Fit:
-    points, nllh, converged = found
+    points, nllh, settled = found
     usable = np.isfinite(nllh)
-    status = np.where(usable, np.where(converged, Status.OK, Status.NOT_CONVERGED), Status.FAILED)
+    status = np.where(usable, np.where(settled, Status.OK, Status.NOT_CONVERGED), Status.FAILED)
     points = np.where(usable[:, None], points, np.nan)
     vertex = data.center + np.einsum("ni,nij->nj", points[:, :2], frames[:, :2])
     unknown = np.full(len(nllh), np.nan)

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple, Self, TypeVar
 
@@ -13,6 +13,7 @@ from distributed import get_worker
 
 from skymist import plugins
 from skymist.model import sky
+from skymist.model.effort import Effort, counting
 from skymist.model.event import Event
 from skymist.model.reconstruction import Directions, Fit, Reconstruction, Status
 from skymist.model.request import ScanRequest
@@ -72,18 +73,22 @@ class Block:
         return replace(self, cells=self.cells[index], starts=tuple(start[index] for start in self.starts), tries=0)
 
 
-class Effort(NamedTuple):
+class Cost(NamedTuple):
     """What the cells of a block cost.
 
     Attributes
     ----------
     seconds : (n,) float64
-        Of computing, by cell; if they were not timed alone, the mean.
+        Of computing, by cell; if they were not evaluated alone, the mean.
+    iterations, evaluations : (n,) int64
+        See `skymist.model.effort.Effort`; if they were not evaluated alone, 0.
     worker : str
         Where.
     """
 
     seconds: Floats
+    iterations: Ints
+    evaluations: Ints
     worker: str
 
 
@@ -140,7 +145,7 @@ def evaluate(event: Event, block: Block) -> Fit:
     return fit[lowest[begin]]
 
 
-def work(event: Event, block: Block, limit: float, alone: bool) -> tuple[Fit, Effort]:
+def work(event: Event, block: Block, limit: float, alone: bool) -> tuple[Fit, Cost]:
     """Run on a worker: evaluate a block and say what it cost.
 
     Parameters
@@ -158,16 +163,20 @@ def work(event: Event, block: Block, limit: float, alone: bool) -> tuple[Fit, Ef
         After the limit. What hangs can't be stopped, so a worker process that a nanny looks after is replaced.
     """
     worker = get_worker()
-    parts = block.singles() if alone else [block]
     try:
-        _warm_up(event, parts[0], limit)
-        done = [_within(limit, partial(_timed, event, part)) for part in parts]
+        _warm_up(event, block, limit)
+        parts = block.singles() if alone else [block]
+        done = [_within(limit, partial(_measured, event, part)) for part in parts]
     except TimeLimitError:
         if worker.nanny:
             worker.loop.add_callback(partial(worker.close_gracefully, restart=True))
         raise
-    seconds = np.concatenate([np.full(len(fit), spent / len(fit)) for fit, spent in done])
-    return Fit.concatenate([fit for fit, _ in done]), Effort(seconds, str(worker.name))
+    fits, seconds, efforts = zip(*done, strict=True)
+    sizes = np.array([len(fit) for fit in fits])
+    rounds, evaluations = (np.array([astuple(effort) for effort in efforts]) * alone).T
+    mean = np.repeat(np.array(seconds) / sizes, sizes)
+    cost = Cost(mean, np.repeat(rounds, sizes), np.repeat(evaluations, sizes), str(worker.name))
+    return Fit.concatenate(fits), cost
 
 
 def _within(limit: float, function: Callable[[], T]) -> T:
@@ -186,9 +195,11 @@ def _within(limit: float, function: Callable[[], T]) -> T:
     return answer.result()
 
 
-def _timed(event: Event, block: Block) -> tuple[Fit, float]:
+def _measured(event: Event, block: Block) -> tuple[Fit, float, Effort]:
     began = time.perf_counter()
-    return evaluate(event, block), time.perf_counter() - began
+    with counting() as effort:
+        fit = evaluate(event, block)
+    return fit, time.perf_counter() - began, effort
 
 
 _warm: set[tuple[str, str]] = set()

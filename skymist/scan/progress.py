@@ -13,7 +13,7 @@ from skymist.errors import ReadError
 from skymist.model import region, sky, skymap
 from skymist.model.reconstruction import Fit, Status
 from skymist.model.sky import Ints
-from skymist.scan.block import Block, Effort
+from skymist.scan.block import Block, Cost
 from skymist.scan.rows import Rows
 
 LATELY = 5.0
@@ -150,15 +150,15 @@ class Tracker:
         self._began = time.monotonic()
         self._lately = deque([(self._began, self._before)])
 
-    def add(self, block: Block, fit: Fit, effort: Effort | None) -> None:
+    def add(self, block: Block, fit: Fit, cost: Cost | None) -> None:
         """Count a block."""
         self._count(block.cells, fit)
-        if effort is None:
+        if cost is None:
             return
         nside = int(sky.nside_of(block.cells[0]))
         seconds, cells = self._spent.get(nside, (0.0, 0))
-        self._spent[nside] = seconds + float(effort.seconds.sum()), cells + len(block.cells)
-        self._note_slow(block.cells, effort)
+        self._spent[nside] = seconds + float(cost.seconds.sum()), cells + len(block.cells)
+        self._note_slow(block.cells, cost)
 
     def progress(self, stage: Stage, trouble: str | None = None, workers: int = 0, threads: int = 0) -> Progress:
         """Return how far the scan is now."""
@@ -191,10 +191,10 @@ class Tracker:
         done = self._done[nside]
         return LevelProgress(nside, done, self._failed[nside], max(done, self._totals[nside]))
 
-    def _note_slow(self, cells: Ints, effort: Effort) -> None:
+    def _note_slow(self, cells: Ints, cost: Cost) -> None:
         """Keep the slowest; of a block that was timed as a whole its first cell stands for all."""
-        row = int(np.argmax(effort.seconds))
-        cell = SlowCell(int(cells[row]), float(effort.seconds[row]), effort.worker)
+        row = int(np.argmax(cost.seconds))
+        cell = SlowCell(int(cells[row]), float(cost.seconds[row]), cost.worker)
         self._slowest = sorted([*self._slowest, cell], key=lambda slow: -slow.seconds)[:SLOWEST]
 
     def _eta(self, levels: tuple[LevelProgress, ...], seconds: float) -> float | None:

@@ -13,7 +13,7 @@ from distributed.client import ClosedClientError
 from skymist.errors import ScanError, SchedulerLostError
 from skymist.model.event import Event
 from skymist.model.reconstruction import Fit
-from skymist.scan.block import Block, Effort, TimeLimitError, work
+from skymist.scan.block import Block, Cost, TimeLimitError, work
 
 BLOCK_SECONDS = (0.02, 0.2)
 """How long a block should take: long against Dask's milliseconds, short against a person's patience."""
@@ -47,11 +47,11 @@ def _scheduler() -> Iterator[None]:
 
 
 class Done(NamedTuple):
-    """A block that was evaluated, or (`effort` None) given up as failed."""
+    """A block that was evaluated, or (`cost` None) given up as failed."""
 
     block: Block
     fit: Fit
-    effort: Effort | None
+    cost: Cost | None
 
 
 class Workers:
@@ -99,8 +99,8 @@ class Workers:
         measured = self._probes[:2]
         wait(measured)
         if measured and measured[1].status == "finished":
-            _, effort = measured[1].result()
-            self._seconds_per_cell = float(effort.seconds[0])
+            _, cost = measured[1].result()
+            self._seconds_per_cell = float(cost.seconds[0])
 
     @_scheduler()
     def submit(self) -> None:
@@ -155,14 +155,14 @@ class Workers:
         except Exception:  # noqa: BLE001 (one was lost with its worker and failed when it was run again)
             return {future.key: future.result() for future in finished if future.status == "finished"}
 
-    def _settle(self, future: Future, result: tuple[Fit, Effort] | None) -> list[Done]:
+    def _settle(self, future: Future, result: tuple[Fit, Cost] | None) -> list[Done]:
         block, status = self.flying.pop(future), future.status
         error = future.exception() if status == "error" else None
         future.release()  # a kept future makes a dying worker's stored results run again
         if result is not None:
-            fit, effort = result
-            self._seconds_per_cell, self._errors = float(effort.seconds.mean()), None
-            return [Done(block, fit, effort)]
+            fit, cost = result
+            self._seconds_per_cell, self._errors = float(cost.seconds.mean()), None
+            return [Done(block, fit, cost)]
         if error is None:
             raise SchedulerLostError("the Dask scheduler was lost")
         if self._is_lost(block, error):
