@@ -1,4 +1,4 @@
-"""How far one scheduler goes: Dask's cost, strong and weak scaling here, its limit with simulated workers, and what follows.
+"""How far one scheduler goes: Dask's cost, scaling on this machine, the limit with simulated workers, what follows.
 
     python benchmarks/scaling.py [--quick]
 
@@ -43,7 +43,6 @@ class Measured(NamedTuple):
 
     cells: int
     seconds: float
-    blocks: float
 
 
 @contextmanager
@@ -74,18 +73,18 @@ def scan(
     client: Client, event: Event, reconstruction: Reconstruction, levels: tuple[Level, ...], longest: float = np.inf
 ) -> Measured:
     """Scan, for no longer than that; the time counts from when the workers are ready."""
-    rows, submitted = MemoryRows(), 0
+    rows, done = MemoryRows(), 0
     request = ScanRequest(event.digest, reconstruction.name, reconstruction.version, levels=levels)
     steps = run(request, event, reconstruction, client, rows, Pace(ahead=1.0))
     next(steps)
     began = time.perf_counter()
     for step in steps:
-        submitted = step.done
+        done = step.done
         if time.perf_counter() > began + longest:
             break
     seconds = time.perf_counter() - began
     steps.close()
-    return Measured(submitted, seconds, 0.0)
+    return Measured(done, seconds)
 
 
 def simulated(client: Client, event: Event, threads: int, block: float | None, cell: float, longest: float) -> float:
@@ -158,25 +157,22 @@ def limit(event: Event, longest: float, counts: tuple[int, ...]) -> float:
 
 def conclude(rate: float, cell: float) -> None:
     """Print what follows: the block that keeps an efficiency of 90 %, and where cells per second saturate."""
+
+    def block_of(cores: float) -> float:
+        return max(0.2, cores / (GOOD * rate))
+
     print(
-        f"\nFrom {rate:.0f} blocks a second and {1000 * cell:.2f} ms a cell follows, with the load at most {GOOD:.0%} of that:"
+        f"\nFrom {rate:.0f} blocks a second and {1000 * cell:.2f} ms a cell follows, at no more than {GOOD:.0%} of that"
     )
-    print("blocks of T s on W cores are W / T a second, so T = W / (0.9 rate), and not under 0.2 s for the tail")
+    print("rate: blocks of T s on W cores are W / T a second, so T = W / (0.9 rate), and 0.2 s at least")
     print(f"{'cores':>7} {'block s':>8} {'cells a block':>14} {'cells/s':>12}")
     for cores in (1, 10, 100, 1000):
-        block = max(0.2, cores / (GOOD * rate))
-        print(f"{cores:7} {block:8.2f} {block / cell:14.0f} {GOOD * cores / cell:12.3g}")
+        print(f"{cores:7} {block_of(cores):8.2f} {block_of(cores) / cell:14.0f} {GOOD * cores / cell:12.3g}")
     wanted = CELLS_A_DAY / A_DAY
-    cores = wanted * cell / GOOD
-    print(
-        f"{CELLS_A_DAY:.0e} cells a day are {wanted:.3g} a second; at {1000 * cell:.2f} ms and {GOOD:.0%} that is {cores:,.0f} cores."
-    )
-    print(
-        f"One scheduler feeds them with blocks of {cores / (GOOD * rate):.0f} s ({cores / (GOOD * rate) / cell:,.0f} cells);"
-    )
-    print(
-        f"with blocks of 2 s a scheduler feeds {2 * GOOD * rate:,.0f} cores, so {cores / (2 * GOOD * rate):.1f} schedulers do."
-    )
+    needed = wanted * cell / GOOD
+    print(f"{CELLS_A_DAY:.0e} cells a day are {wanted:.3g} a second: {needed:,.0f} cores at {GOOD:.0%}.")
+    print(f"One scheduler feeds them with blocks of {block_of(needed):.0f} s ({block_of(needed) / cell:,.0f} cells);")
+    print(f"with blocks of 2 s it feeds {2 * GOOD * rate:,.0f} cores: {needed / (2 * GOOD * rate):.1f} schedulers.")
 
 
 def main() -> None:
