@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from skymist.cli import text
+from skymist.cli.cluster import cluster_options
 
 _notes = Console(stderr=True, highlight=False, soft_wrap=True)
 _answers = Console(highlight=False, soft_wrap=True)
@@ -38,14 +39,7 @@ _answers = Console(highlight=False, soft_wrap=True)
     metavar="N",
     help="Simulate each event N times again for a calibration of its own; 40 or more.",
 )
-@click.option(
-    "--cluster",
-    default="local",
-    show_default=True,
-    metavar="NAME",
-    help="Where to compute: local (threads) or local-processes.",
-)
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="As many as cores by default.")
+@cluster_options
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Of all random numbers."
 )

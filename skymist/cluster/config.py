@@ -46,12 +46,12 @@ _WORDS: dict[type, str] = {
 
 def load(name: str, folder: Path | None = None) -> Cluster:
     """Return the cluster of that name; parameters and errors as for `skymist.cluster.connect`."""
-    if "://" in name:
+    if is_address(name):
         return Address(name)
     path = locate(name, folder)
     own = _read(path)
     kind = own.get("kind", path.stem if path.stem in KINDS else _read_shipped(path.stem).get("kind"))
-    if kind not in KINDS:
+    if kind not in list(KINDS):  # a list, since anything may stand in a file
         raise RequestError(f"{path}: kind must be one of {', '.join(KINDS)}, not {kind!r}")
     values = {**_read_shipped(kind), **_read_shipped(path.stem), **own}
     values.pop("kind", None)
@@ -79,6 +79,11 @@ def locate(name: str, folder: Path | None = None) -> Path:
     if name not in known:
         raise UnknownNameError("cluster", name, known)
     return known[name]
+
+
+def is_address(name: str) -> bool:
+    """Tell an address of a scheduler from a name or file."""
+    return "://" in name
 
 
 def label(name: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from subprocess import run as run_command
 from typing import TYPE_CHECKING, Any, Self
 
+import dask.config
 from dask_jobqueue.slurm import SLURMCluster, SLURMJob
 from distributed import Client, Security
 from distributed.core import Status
@@ -24,7 +25,7 @@ LOOK_S = 5.0
 LOST_S = 15.0
 """How long a worker may be away before its job is replaced."""
 
-HOPELESS = 3
+HOPELESS = 2
 """After so many jobs that ended without any worker, none will come."""
 
 GONE_S = 60.0
@@ -50,6 +51,8 @@ class Jobs:
         self.limits = (count, count) if count else (settings.minimum, settings.maximum)
 
     def __enter__(self) -> Self:
+        # Dask's own care for lost workers would cancel what has replaced them and still waits in the queue.
+        self.config = dask.config.set({"distributed.deploy.lost-worker-timeout": "1 day"})
         options = self.settings.job_options(self.job_name, self.security)
         self.cluster = SLURMCluster(
             job_cls=_Job, name=self.job_name, scheduler_options=self.settings.scheduler_options(), **options
@@ -64,12 +67,13 @@ class Jobs:
         )
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: Any) -> None:
         try:
             self.cluster.loop.add_callback(self.keeper.stop)
             self._cancel()  # before the cluster asks workers to retire, which suspended ones do not answer
             self.cluster.close()
         finally:
+            self.config.__exit__(*error)
             self._wait_until_gone()
 
     def wait_for_one(self, client: Client, name: str) -> None:
@@ -83,7 +87,14 @@ class Jobs:
                 if self.keeper.failures >= HOPELESS:
                     raise ScanError(f"cluster {name}: jobs end before a worker comes: {self.keeper.reason}") from None
                 if time.monotonic() > end:
-                    raise ScanError(f"cluster {name}: no worker after {self.settings.wait_s:.0f} s") from None
+                    raise ScanError(
+                        f"cluster {name}: no worker after {self.settings.wait_s:.0f} s; {self._why()}"
+                    ) from None
+
+    def _why(self) -> str:
+        """Say what SLURM says of the jobs."""
+        answer = run_command(_squeue(self.job_name, "%T %r"), capture_output=True, check=False, text=True)
+        return f"the queue says: {', '.join(sorted(set(answer.stdout.splitlines()))) or 'no jobs'}"
 
     def _log(self, job_id: str) -> Path:
         return Path(self.settings.log_directory).expanduser() / f"{self.job_name}-{job_id}.log"
@@ -104,8 +115,8 @@ class Jobs:
         return answer.stdout.split()
 
 
-def _squeue(job_name: str) -> list[str]:
-    return ["squeue", "--noheader", "--format=%A", "--name", job_name, "--user", getpass.getuser()]
+def _squeue(job_name: str, what: str = "%A") -> list[str]:
+    return ["squeue", "--noheader", f"--format={what}", "--name", job_name, "--user", getpass.getuser()]
 
 
 class _Job(SLURMJob):  # type: ignore[misc]  # dask-jobqueue is not typed
@@ -165,7 +176,7 @@ class _Keeper(Adaptive):  # type: ignore[misc]  # distributed is not typed
             lost = job.seen is not None and now - job.seen > LOST_S
             if lost or job.job_id not in queued:
                 if job.seen is None:
-                    self.failures += 1
+                    self.failures += HOPELESS if job.refused else 1
                     self.reason = job.refused or _last_line(self.log_of(job.job_id))
                 await job.close()
                 self.cluster.workers.pop(name, None)
