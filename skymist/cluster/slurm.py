@@ -3,6 +3,7 @@
 import re
 import secrets
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -102,6 +103,7 @@ class Slurm:
         """Submit jobs, yield a client when the first worker is there, and cancel what is left in the queue."""
         from distributed import Client
 
+        _import_jobqueue()
         from skymist.cluster.slurm_jobs import Jobs
 
         missing = [tool for tool in self.tools if shutil.which(tool) is None]
@@ -129,7 +131,8 @@ class Slurm:
         limits = (
             f"# {name}: {self.minimum} to {self.maximum} jobs, more than {self.minimum} while there is work for them"
         )
-        return f"{_job_class()(scheduler, name='skymist-RUN-NUMBER', **options).job_script()}\n{limits}\n"
+        job = _import_jobqueue().SLURMJob(scheduler, name="skymist-RUN-NUMBER", **options)
+        return f"{job.job_script()}\n{limits}\n"
 
     def job_options(self, job_name: str, security: "Security | None") -> dict[str, Any]:
         """Return the arguments of a dask-jobqueue job."""
@@ -147,7 +150,7 @@ class Slurm:
             "local_directory": self.scratch_directory,
             "job_name": job_name,
             "job_extra_directives": [f"--output={log}", *self.job_directives],
-            "job_script_prologue": list(self.prologue),
+            "job_script_prologue": ["export OMP_NUM_THREADS=1", *self.prologue],  # the threads are Dask's
             "python": self.python or sys.executable,
             "worker_command": "dask worker",
             "worker_extra_args": self._worker_arguments(),
@@ -203,12 +206,20 @@ def _signed(folder: Path, security: Any) -> Any:
     return security(require_encryption=True, tls_ca_file=certificate, **roles)
 
 
-def _job_class() -> Any:
+def _import_jobqueue() -> Any:
+    """Return dask-jobqueue's part for SLURM.
+
+    At its import it takes over the interrupt signal, with which a person stops a scan and which only the main thread
+    may set; so it is kept from that.
+    """
+    keep, signal.signal = signal.signal, lambda *_: None
     try:
-        from dask_jobqueue.slurm import SLURMJob
+        from dask_jobqueue import slurm
     except ImportError:
         raise RequestError("clusters of kind slurm need dask-jobqueue: pip install 'skymist[slurm]'") from None
-    return SLURMJob
+    finally:
+        signal.signal = keep
+    return slurm
 
 
 def _seconds(walltime: str) -> int:

@@ -3,6 +3,7 @@
 import asyncio
 import getpass
 import time
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from subprocess import run as run_command
@@ -52,7 +53,9 @@ class Jobs:
 
     def __enter__(self) -> Self:
         # Dask's own care for lost workers would cancel what has replaced them and still waits in the queue.
-        self.config = dask.config.set({"distributed.deploy.lost-worker-timeout": "1 day"})
+        self.left_to_us: AbstractContextManager[Any] = dask.config.set(
+            {"distributed.deploy.lost-worker-timeout": "1 day"}
+        )
         options = self.settings.job_options(self.job_name, self.security)
         self.cluster = SLURMCluster(
             job_cls=_Job, name=self.job_name, scheduler_options=self.settings.scheduler_options(), **options
@@ -73,7 +76,7 @@ class Jobs:
             self._cancel()  # before the cluster asks workers to retire, which suspended ones do not answer
             self.cluster.close()
         finally:
-            self.config.__exit__(*error)
+            self.left_to_us.__exit__(*error)
             self._wait_until_gone()
 
     def wait_for_one(self, client: Client, name: str) -> None:
