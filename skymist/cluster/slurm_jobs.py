@@ -1,7 +1,6 @@
 """The jobs of a SLURM cluster while it runs: those that end are replaced, and none is left at the end."""
 
 import asyncio
-import getpass
 import time
 from contextlib import AbstractContextManager
 from functools import partial
@@ -103,7 +102,7 @@ class Jobs:
         return Path(self.settings.log_directory).expanduser() / f"{self.job_name}-{job_id}.log"
 
     def _cancel(self) -> None:
-        run_command(["scancel", "--name", self.job_name, "--user", getpass.getuser()], capture_output=True, check=False)
+        run_command(["scancel", "--name", self.job_name], capture_output=True, check=False)
 
     def _wait_until_gone(self) -> None:
         end = time.monotonic() + GONE_S
@@ -119,7 +118,7 @@ class Jobs:
 
 
 def _squeue(job_name: str, what: str = "%A") -> list[str]:
-    return ["squeue", "--noheader", f"--format={what}", "--name", job_name, "--user", getpass.getuser()]
+    return ["squeue", "--noheader", f"--format={what}", "--name", job_name]
 
 
 class _Job(SLURMJob):  # type: ignore[misc]  # dask-jobqueue is not typed

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -35,12 +34,12 @@ CONFIG = {
 
 
 def ask(*command: str) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
 def works() -> bool:
     try:
-        return shutil.which("sbatch") is not None and bool(ask("sinfo", "--noheader"))
+        return bool(subprocess.run(["sinfo", "--noheader"], check=True, capture_output=True, timeout=10).stdout)
     except (subprocess.SubprocessError, OSError):
         return False
 
@@ -82,8 +81,10 @@ def configure(tmp_path: Path) -> Iterator[Callable[..., str]]:
     assert not list((tmp_path / "jobs").glob("tls-*"))  # the key is gone, too
 
 
-def queue(state: str = "all") -> list[str]:
-    return ask("squeue", "--noheader", "--format=%A", f"--states={state if state != 'all' else 'PD,R,S,CF,CG'}").split()
+def queue(states: str = "PD,R,S,CF,CG") -> list[str]:
+    """The jobs of scans, whoever else uses this SLURM."""
+    lines = ask("squeue", "--noheader", "--format=%A %j", f"--states={states}").splitlines()
+    return [line.split()[0] for line in lines if " skymist-" in line]
 
 
 def until(happened: Callable[[], object]) -> None:

@@ -1,5 +1,6 @@
 """Configurations: which file counts, and what is wrong with one."""
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -91,11 +92,13 @@ def test_a_file_of_no_kind_is_refused(tmp_path: Path) -> None:
         config.load(str(tmp_path / "none.yaml"))
 
 
-def test_a_wheel_has_the_files(tmp_path: Path) -> None:
+def test_a_wheel_has_the_files_where_they_are_found(tmp_path: Path) -> None:
     build = "import sys; from hatchling.build import build_wheel; build_wheel(sys.argv[1])"
     subprocess.run([sys.executable, "-c", build, tmp_path], cwd=ROOT, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
-    names = zipfile.ZipFile(wheel).namelist()
-    assert {name for name in names if name.endswith(".yaml")} == {
-        f"skymist/cluster_configs/{path.name}" for path in config.shipped().iterdir()
-    }
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    list_files = "from skymist.cluster import config; print(*config.files().values())"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    answer = subprocess.check_output([sys.executable, "-c", list_files], env=environment, cwd=tmp_path, text=True)
+    installed = tmp_path / "site" / "skymist" / "cluster_configs"
+    assert set(answer.split()) == {str(installed / path.name) for path in config.shipped().iterdir()}
