@@ -164,7 +164,7 @@ def conclude(rate: float, cell: float) -> None:
     print(
         f"\nFrom {rate:.0f} blocks a second and {1000 * cell:.2f} ms a cell follows, at no more than {GOOD:.0%} of that"
     )
-    print("rate: blocks of T s on W cores are W / T a second, so T = W / (0.9 rate), and 0.2 s at least")
+    print("of that rate: blocks of T s on W cores are W / T a second, so T = W / (0.9 rate), and 0.2 s at least")
     print(f"{'cores':>7} {'block s':>8} {'cells a block':>14} {'cells/s':>12}")
     for cores in (1, 10, 100, 1000):
         print(f"{cores:7} {block_of(cores):8.2f} {block_of(cores) / cell:14.0f} {GOOD * cores / cell:12.3g}")

@@ -13,6 +13,7 @@ import click
 
 from skymist.cli import bars, text
 from skymist.cli.calibrate import calibrate
+from skymist.cli.cluster import cluster, cluster_options
 from skymist.cli.energy import energy
 from skymist.cli.evaluate import evaluate
 from skymist.cli.simulate import simulate
@@ -83,9 +84,7 @@ def _scan_options(command: Callable[..., None]) -> Callable[..., None]:
                      help="Scan only RA,DEC,RADIUS (degrees, ICRS), or SEED,RADIUS around an earlier reconstruction."),
         click.option("--seeds", type=click.IntRange(1, 9), default=1, show_default=True, metavar="N",
                      help="Fits of the level before from which each cell starts; the best result counts."),
-        click.option("--cluster", default="local", show_default=True, metavar="NAME",
-                     help="Where to compute: local (threads) or local-processes."),
-        click.option("--workers", type=click.IntRange(min=1), metavar="N", help="As many as cores by default."),
+        cluster_options,
         click.option("--priority", type=int, default=0, show_default=True, metavar="N",
                      help="Among scans on one cluster: higher ones first; 100 and more is realtime."),
         click.option("--ahead", type=click.FloatRange(0.1, 1), default=0.9, show_default=True, metavar="SHARE",
@@ -280,6 +279,7 @@ def _by_level(options: tuple[str, ...]) -> tuple[dict[str, str], dict[int, dict[
 
 
 skymist.add_command(calibrate)
+skymist.add_command(cluster)
 skymist.add_command(energy)
 skymist.add_command(evaluate)
 skymist.add_command(simulate)

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from skymist.cli import bars, text
+from skymist.cli.cluster import cluster_options
 
 
 @click.command()
@@ -32,14 +33,7 @@ from skymist.cli import bars, text
     metavar="N",
     help="Simulate each event N times again for a calibration of its own; 40 or more.",
 )
-@click.option(
-    "--cluster",
-    default="local",
-    show_default=True,
-    metavar="NAME",
-    help="Where to compute: local (threads) or local-processes.",
-)
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="As many as cores by default.")
+@cluster_options
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N", help="Of all random numbers."
 )

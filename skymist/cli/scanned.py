@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from skymist.cli import bars, text
+from skymist.cli.cluster import cluster_options
 from skymist.errors import RequestError
 
 if TYPE_CHECKING:
@@ -28,9 +29,7 @@ def scan_options(command: Callable[..., None]) -> Callable[..., None]:
                      help="NSIDE:CELLS,... of the scan, from coarse to fine."),
         click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("scans"),
                      show_default=True, help="Folder of the scan."),
-        click.option("--cluster", default="local", show_default=True, metavar="NAME",
-                     help="Where to compute: local (threads) or local-processes."),
-        click.option("--workers", type=click.IntRange(min=1), metavar="N", help="As many as cores by default."),
+        cluster_options,
     )):  # fmt: skip
         command = option(command)
     return command

@@ -160,7 +160,7 @@ def work(event: Event, block: Block, limit: float, alone: bool) -> tuple[Fit, Co
     Raises
     ------
     TimeLimitError
-        After the limit. What hangs can't be stopped, so a worker process that a nanny looks after is replaced.
+        After the limit. What hangs can't be stopped, so a worker process leaves, and its nanny or cluster replaces it.
     """
     worker = get_worker()
     try:
@@ -168,8 +168,8 @@ def work(event: Event, block: Block, limit: float, alone: bool) -> tuple[Fit, Co
         parts = block.singles() if alone else [block]
         done = [_within(limit, partial(_measured, event, part)) for part in parts]
     except TimeLimitError:
-        if worker.nanny:
-            worker.loop.add_callback(partial(worker.close_gracefully, restart=True))
+        if not worker.address.startswith("inproc://"):
+            worker.loop.add_callback(partial(worker.close_gracefully, restart=bool(worker.nanny)))
         raise
     fits, seconds, efforts = zip(*done, strict=True)
     sizes = np.array([len(fit) for fit in fits])

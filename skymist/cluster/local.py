@@ -1,0 +1,81 @@
+"""The machine itself, in threads or processes; everything stays on the loopback interface."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from skymist.errors import RequestError
+
+if TYPE_CHECKING:
+    from distributed import Client, LocalCluster
+
+# An in-process scheduler or worker without an explicit address serves HTTP on all interfaces.
+LOOPBACK = "127.0.0.1:0"
+_NO_DASHBOARD: dict[str, Any] = {"dashboard_address": LOOPBACK, "scheduler_kwargs": {"dashboard": False}}
+
+
+@dataclass(frozen=True)
+class Local:
+    """Threads or processes of this machine.
+
+    Attributes
+    ----------
+    processes : bool
+        Processes of their own instead of threads of this one.
+    workers : int, optional
+        How many; as many as there are cores by default.
+    """
+
+    processes: bool
+    workers: int | None
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise RequestError(f"workers must be at least 1, not {self.workers}")
+
+    @contextmanager
+    def connect(self, name: str, workers: int | None) -> "Iterator[Client]":  # noqa: ARG002 (the protocol's)
+        """Start the workers, yield a client, and stop them."""
+        from distributed import Client
+
+        count = workers or self.workers or _cores()
+        start = _processes if self.processes else _threads
+        with start(count) as cluster, Client(cluster) as client:
+            client.wait_for_workers(1)
+            yield client
+
+    def show(self, name: str) -> str:
+        """Say in words what would be started; nothing is submitted."""
+        what = "processes" if self.processes else "threads of one process"
+        return f"{name}: {self.workers or _cores()} {what} of this machine; nothing is submitted\n"
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _threads(count: int) -> "LocalCluster":
+    from distributed import LocalCluster, Worker
+
+    class SilentWorker(Worker):  # type: ignore[misc]  # distributed is not typed
+        """A worker without the dashboard that LocalCluster turns on with its address."""
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **{**kwargs, "dashboard": False})
+
+    return LocalCluster(
+        n_workers=1,
+        threads_per_worker=count,
+        processes=False,
+        worker_class=SilentWorker,
+        worker_dashboard_address=LOOPBACK,
+        **_NO_DASHBOARD,
+    )
+
+
+def _processes(count: int) -> "LocalCluster":
+    from distributed import LocalCluster
+
+    return LocalCluster(n_workers=count, threads_per_worker=1, host="127.0.0.1", **_NO_DASHBOARD)
