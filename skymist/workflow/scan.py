@@ -6,7 +6,6 @@ from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from skymist.model.region import population_levels
 from skymist.model.request import Cone, Level, ScanRequest, default_levels
 from skymist.reco.topology import weigh_track
 from skymist.scan.run import Progress, run, with_options
+from skymist.store.place import OnWait, Where, place
 from skymist.store.zarr import SkyMapStore, read_skymap
 from skymist.workflow.events import describe_particle, identify
 
@@ -69,10 +69,11 @@ def scan_event(
     seeds: int = 1,
     level_options: Mapping[int, Mapping[str, Any]] | None = None,
     chosen: Mapping[str, Any] | None = None,
-    out: Path = Path("scans"),
+    out: Where = "scans",
     cluster_name: str = "local",
     workers: int | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
+    on_wait: OnWait = lambda _: None,
     watch: Stopwatch | None = None,
 ) -> xr.Dataset:
     """Scan the sky into a store, or finish a scan that stopped there.
@@ -95,20 +96,22 @@ def scan_event(
     chosen : mapping, optional
         How the reconstruction was chosen (JSON-like); the map says it under ``reconstruction``, its id does not
         depend on it.
-    out : Path
+    out : path, URL or Place
         Folder of the store. Its name follows from the request: the same request is found again,
         and if its map is complete, read and not computed.
     cluster_name, workers
         See `skymist.cluster.connect`.
     on_progress : callable
         Called when the workers are ready and after each block.
+    on_wait : callable
+        Told, in words, if the lease of a killed writer must expire first.
     watch : Stopwatch, optional
         Filled with the stages ``setup``, ``compute`` and ``write``.
 
     Returns
     -------
     xarray.Dataset
-        The sky map; ``encoding["source"]`` is the path of its store.
+        The sky map; ``encoding["source"]`` is the path or URL of its store.
 
     Raises
     ------
@@ -130,11 +133,11 @@ def scan_event(
         seeds,
         {nside: _typed(reconstruction, options) for nside, options in (level_options or {}).items()},
     )
-    path = out / f"{event.name}.{reconstruction.name}.{request.id[:12]}.zarr"
+    path = place(out) / f"{event.name}.{reconstruction.name}.{request.id[:12]}.zarr"
     watch = watch or Stopwatch()
     how: dict[str, Any] = {} if chosen is None else {"chosen": dict(chosen)}
     attributes = _attributes(event, reconstruction, request, how)
-    with SkyMapStore(path, attributes) as store:
+    with SkyMapStore(path, attributes, on_wait=on_wait) as store:
         watch.lap("write")
         if not store.complete:
             with cluster.connect(cluster_name, workers) as client:
