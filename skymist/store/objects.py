@@ -113,6 +113,8 @@ class ObjectPlace(Place):
         code = re.search(r"<Code>(\w+)</Code>", str(error))
         if "169.254.169.254" in first:  # where machines in the cloud get theirs: the last place to look for them
             return "no credentials are set, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        if "error sending request" in first:
+            return "the server does not answer"
         words = _WORDS.get(kind) or first.rpartition(" - ")[2].partition("<")[0].strip(" :")
         return f"{words} ({code[1]})" if code else words
 

@@ -152,7 +152,8 @@ def place(where: Where) -> Place:
     if url.scheme == "file" and url.netloc in ("", "localhost"):
         return LocalPlace(Path(unquote(url.path)))
     if url.scheme not in BUCKETS or not url.netloc:
-        raise RequestError(f"{text} is no place: give a path, file:///PATH, or {'://, '.join(BUCKETS)}://BUCKET/KEY")
+        known = ", ".join(f"{scheme}://BUCKET/KEY" for scheme in BUCKETS)
+        raise RequestError(f"{text} is no place: give a path, file:///PATH, {known}")
     from skymist.store.objects import ObjectPlace
 
     return ObjectPlace(f"{url.scheme}://{url.netloc}", url.path)

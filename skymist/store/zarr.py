@@ -189,11 +189,11 @@ def _open(kept: Place, attributes: Mapping[str, Any]) -> zarr.Group:
     kept.sweep()
     spare = _spare(kept)
     if _is_whole(spare):  # a process died while it brought the store to this version
-        _replace(kept, read_skymap(spare))
+        _make(kept, read_skymap(spare))
         spare.remove()
     if not _is_whole(kept):  # the number of rows is written last: its maker died while making it
-        _clear(kept)
-        return _create(kept, attributes)
+        empty = skymap.create(np.empty(0, np.int64), Fit.failed(0), {**attributes, "complete": False})
+        return _make(kept, empty)
     group = zarr.open_group(kept.zarr_store(), mode="r+")
     found = group.attrs.get("scan_id")
     if found != attributes["scan_id"]:
@@ -201,8 +201,8 @@ def _open(kept: Place, attributes: Mapping[str, Any]) -> zarr.Group:
     if group.attrs.get("schema_version") == skymap.SCHEMA_VERSION:
         return group
     data = read_skymap(kept)
-    _replace(spare, data)
-    group = _replace(kept, data)
+    _make(spare, data)
+    group = _make(kept, data)
     spare.remove()
     return group
 
@@ -217,13 +217,28 @@ def _spare(kept: Place) -> Place:
     return kept.with_name(f"{kept.name}.spare")
 
 
-def _replace(kept: Place, data: xr.Dataset) -> zarr.Group:
-    """Make a store anew from a whole map; what else is in its group stays."""
+def _make(kept: Place, data: xr.Dataset) -> zarr.Group:
+    """Make a store of a whole map, in the place of what is there of another; the number of rows is written last."""
     _clear(kept)
-    group = _create(kept, data.attrs)
+    group = zarr.create_group(kept.zarr_store(), attributes=data.attrs)
+    for name in _columns():
+        _add_column(group, name, data[name])
     _fill(group, data, 0)
-    group.attrs.update({**data.attrs, "rows": data.sizes["cell"]})
+    group.attrs["rows"] = data.sizes["cell"]
     return group
+
+
+def _add_column(group: zarr.Group, name: str, variable: xr.DataArray) -> None:
+    group.create_array(
+        name,
+        shape=(0, *variable.shape[1:]),
+        chunks=(CHUNK, *variable.shape[1:]),
+        dtype=variable.dtype,
+        fill_value=_FILL.get(name, np.nan),
+        compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
+        dimension_names=[str(dim) for dim in variable.dims],
+        attributes=dict(variable.attrs),
+    )
 
 
 def _clear(kept: Place) -> None:
@@ -251,22 +266,3 @@ def _array(group: zarr.Group, name: str) -> "zarr.Array[Any]":
 def _columns() -> tuple[str, ...]:
     empty = skymap.create(np.empty(0, np.int64), Fit.failed(0), {})
     return tuple(str(name) for name in empty.variables)
-
-
-def _create(kept: Place, attributes: Mapping[str, Any]) -> zarr.Group:
-    empty = skymap.create(np.empty(0, np.int64), Fit.failed(0), attributes)
-    group = zarr.create_group(kept.zarr_store(), attributes={**empty.attrs, "complete": False})
-    for name in _columns():
-        variable = empty[name]
-        group.create_array(
-            name,
-            shape=variable.shape,
-            chunks=(CHUNK, *variable.shape[1:]),
-            dtype=variable.dtype,
-            fill_value=_FILL.get(name, np.nan),
-            compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
-            dimension_names=[str(dim) for dim in variable.dims],
-            attributes=dict(variable.attrs),
-        )
-    group.attrs["rows"] = 0
-    return group
