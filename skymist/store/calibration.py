@@ -60,7 +60,7 @@ class CalibrationStore:
     patience : float
         Seconds for which the end waits for a store that cannot be written.
     on_wait : callable
-        Told, in words, if the lease of a killed writer must expire first.
+        Told, in words, why it waits: for the lease of a killed writer, or a store that cannot be written.
 
     Raises
     ------
@@ -90,7 +90,7 @@ class CalibrationStore:
         except BaseException:
             self._lock.close()
             raise
-        self._commits = Commits(self._write, self._unsaved, self.place.commit_seconds, patience)
+        self._commits = Commits(self._write, self._unsaved, self.place.commit_seconds, patience, on_wait)
 
     @property
     def attributes(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from skymist.errors import StoreError
 from skymist.store.lease import LeaseLostError
+from skymist.store.place import OnWait
 
 PATIENCE = 600.0
 """Seconds for which an end waits for a store that cannot be written: a server has been restarted by then."""
@@ -26,12 +27,20 @@ class Commits:
         Seconds between two commits.
     patience : float
         Seconds for which `finish` tries.
+    on_wait : callable
+        Told, in words, when `finish` must wait.
     """
 
     def __init__(
-        self, write: Callable[[], None], unsaved: Callable[[], int], every: float, patience: float = PATIENCE
+        self,
+        write: Callable[[], None],
+        unsaved: Callable[[], int],
+        every: float,
+        patience: float,
+        on_wait: OnWait,
     ) -> None:
         self.trouble: str | None = None
+        self._on_wait = on_wait
         self._write, self._unsaved, self._every, self._patience = write, unsaved, every, patience
         self._wait_for(every)
 
@@ -48,13 +57,17 @@ class Commits:
         StoreError
             If that was in vain.
         """
+        if self._try():
+            return
         end = time.monotonic() + (self._patience if wait else 0)
+        if wait:
+            self._on_wait(f"{self.trouble}; tried again for up to {self._patience:.0f} s")
         self._pause = self._every
-        while not self._try():
-            left = end - time.monotonic()
-            if left <= 0:
-                raise StoreError(f"{self._unsaved()} rows are not kept: {self.trouble}")
+        while (left := end - time.monotonic()) > 0:
             time.sleep(min(self._pause, left))
+            if self._try():
+                return
+        raise StoreError(f"{self._unsaved()} rows are not kept: {self.trouble}")
 
     def _try(self) -> bool:
         """Write and say whether that was possible; else the next try is later than the one before."""

@@ -38,7 +38,7 @@ class SkyMapStore:
     patience : float
         Seconds for which `commit` waits for a store that cannot be written.
     on_wait : callable
-        Told, in words, if the lease of a killed writer must expire first.
+        Told, in words, why it waits: for the lease of a killed writer, or a store that cannot be written.
 
     Raises
     ------
@@ -66,7 +66,7 @@ class SkyMapStore:
         self._uniq, self._fit = [committed["uniq"].to_numpy()], [skymap.fit_of(committed)]
         self._committed = len(self._uniq[0])
         self._complete, self._changes = bool(committed.attrs["complete"]), dict[str, Any]()
-        self._commits = Commits(self._write, self._unsaved, self.place.commit_seconds, patience)
+        self._commits = Commits(self._write, self._unsaved, self.place.commit_seconds, patience, on_wait)
 
     @property
     def uniq(self) -> Ints:

@@ -155,7 +155,7 @@ def calibrate(
     on_progress : callable (done: int, total: int)
         Called when the workers are ready and after each pseudo-experiment.
     on_wait : callable
-        Told, in words, if the lease of a killed writer must expire first.
+        Told, in words, why nothing happens: the lease of a killed writer must expire, or the store cannot be written.
     watch : Stopwatch, optional
         Filled with the stages ``setup``, ``compute`` and ``write``.
 

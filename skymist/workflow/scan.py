@@ -104,7 +104,7 @@ def scan_event(
     on_progress : callable
         Called when the workers are ready and after each block.
     on_wait : callable
-        Told, in words, if the lease of a killed writer must expire first.
+        Told, in words, why nothing happens: the lease of a killed writer must expire, or the store cannot be written.
     watch : Stopwatch, optional
         Filled with the stages ``setup``, ``compute`` and ``write``.
 

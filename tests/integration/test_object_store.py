@@ -38,9 +38,10 @@ class Server:
     def __init__(self, program: str, folder: Path) -> None:
         self.program, self.folder = program, folder
         kinds = ("master", "volume", "filer", "s3")
-        ports = free_ports(2 * len(kinds))
-        self.url = f"http://127.0.0.1:{ports[-2]}"
-        self.ports = [f"-{kind}.port{end}={ports.pop(0)}" for kind in kinds for end in ("", ".grpc")]
+        self.ports = free_ports(2 * len(kinds))
+        self.url = f"http://127.0.0.1:{self.ports[-2]}"
+        names = [f"-{kind}.port{end}" for kind in kinds for end in ("", ".grpc")]
+        self.listen = [f"{name}={port}" for name, port in zip(names, self.ports, strict=True)]
         keys = {"accessKey": "tests", "secretKey": SECRET}
         (folder / "s3.json").write_text(json.dumps({"identities": [{**IDENTITY, "credentials": [keys]}]}))
 
@@ -50,16 +51,15 @@ class Server:
         command = [self.program, "server", "-filer", "-s3", f"-s3.config={self.folder}/s3.json", *local, *small]
         with (self.folder / "log").open("a") as log:
             own = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}  # it would obey them
-            self.process = subprocess.Popen([*command, *self.ports], stdout=log, stderr=log, env=own)
+            self.process = subprocess.Popen([*command, *self.listen], stdout=log, stderr=log, env=own)
         self._await()
 
     def stop(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        self.process.kill()  # asked politely, it takes half a minute
+        self.process.wait()
+        for port in self.ports:
+            for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+                left.unlink()
 
     def _await(self) -> None:
         """Wait until an object can be written: the ports are open long before."""

@@ -191,13 +191,15 @@ def test_rows_wait_in_memory_while_the_disk_is_full(path: Path, monkeypatch: pyt
 
 def test_patience_ends_with_the_number_of_rows_that_are_lost(path: Path) -> None:
     cells = sky.all_cells(1)
-    with SkyMapStore(path, ATTRIBUTES, patience=0.1) as store:
+    told: list[str] = []
+    with SkyMapStore(path, ATTRIBUTES, patience=0.1, on_wait=told.append) as store:
         store.append(cells[:5], fit_of(cells[:5]))
         store.commit()
         store.append(cells[5:], fit_of(cells[5:]))
         with full_disk(), pytest.raises(StoreError, match=r"^7 rows are not kept: .*map\.zarr cannot be .*too large$"):
             store.commit(complete=True)
         assert read_skymap(path).sizes["cell"] == 5
+    assert [text.partition("; ")[2] for text in told] == ["tried again for up to 0 s"]
     data = read_skymap(path)  # there is room again at the end
     assert data.sizes["cell"] == 12
     assert data.attrs["complete"]
