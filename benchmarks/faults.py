@@ -70,14 +70,14 @@ class LoggedBowl(Bowl):
 
 def client(address: str, folder: Path, full_after: float) -> None:
     """Scan, and note each commit: when it was on disk, and how many rows."""
-    commit = SkyMapStore.commit
+    write = SkyMapStore._write
 
-    def logged(store: SkyMapStore, **how: bool) -> None:
-        commit(store, **how)
+    def logged(store: SkyMapStore) -> None:
+        write(store)
         with (folder / "commits").open("a") as file:
             file.write(f"{time.time()} {store.rows_kept}\n")
 
-    SkyMapStore.commit = logged  # type: ignore[method-assign]
+    SkyMapStore._write = logged  # type: ignore[method-assign]
     out = folder / "maps"
     if full_after >= 0:
         threading.Thread(target=fill, args=(out, full_after), daemon=True).start()

@@ -18,11 +18,12 @@ from skymist.cli.energy import energy
 from skymist.cli.evaluate import evaluate
 from skymist.cli.simulate import simulate
 from skymist.errors import RequestError, ScanError, SkymistError
+from skymist.store.place import Place, place
 
 # Heavy parts are imported by the commands that need them: --help and usage errors come at once.
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
-DEFAULT_OUT = Path("scans")
+DEFAULT_OUT = "scans"
 
 
 def main() -> None:
@@ -62,8 +63,8 @@ _mirror_option = click.option(
 )
 _pulses_option = click.option("--pulses", metavar="NAME", help="Pulse set; the event's usual one by default.")
 _out_option = click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), default=DEFAULT_OUT, show_default=True,
-    help="Folder for the map and its files.",
+    "--out", type=place, default=DEFAULT_OUT, show_default=True, metavar="PATH|URL",
+    help="Folder for the map and its files, also in an object store (s3://BUCKET/KEY).",
 )  # fmt: skip
 _calibration_option = click.option(
     "--calibration", default=text.CALIBRATION, show_default=True, metavar="NAME",
@@ -139,7 +140,7 @@ def _scan(
     pulses: str | None,
     mirror: Path | None,
     calibration: str,
-    out: Path,
+    out: Place,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -165,11 +166,11 @@ def _scan(
         skymap = workflow.scan_event(
             event, reconstruction, steps, circle, seed, seeds=seeds, level_options=at_level,
             chosen=None if chosen is None else chosen.to_dict(), out=out, cluster_name=cluster, workers=workers,
-            pace=Pace(priority, ahead, cell_limit, diagnose), on_progress=show, watch=watch,
+            pace=Pace(priority, ahead, cell_limit, diagnose), on_progress=show, on_wait=text.note, watch=watch,
         )  # fmt: skip
     files = {kind: products.export(skymap, kind, None, calibration) for kind in ("fits", "png")}
     watch.lap("write")
-    document = products.summary(skymap, calibration, watch.seconds, {"zarr": Path(skymap.encoding["source"]), **files})
+    document = products.summary(skymap, calibration, watch.seconds, {"zarr": skymap.encoding["source"], **files})
     if as_json:
         text.print_json(document)
     else:
@@ -221,15 +222,15 @@ def sky_map() -> None:
     """Look at sky maps and export them."""
 
 
-_map_argument = click.argument("path", metavar="MAP", type=click.Path(path_type=Path))
+_map_argument = click.argument("path", metavar="MAP", type=place)
 
 
 @sky_map.command("show")
 @_map_argument
 @_calibration_option
 @_json_option
-def map_show(path: Path, calibration: str, as_json: bool) -> None:
-    """Say what a MAP (a .zarr folder) holds, also while it is still growing."""
+def map_show(path: Place, calibration: str, as_json: bool) -> None:
+    """Say what a MAP (a .zarr folder, or its URL) holds, also while it is still growing."""
     from skymist.store.zarr import read_skymap
     from skymist.workflow import products
 
@@ -250,9 +251,9 @@ def map_show(path: Path, calibration: str, as_json: bool) -> None:
     help="fits (multi-order), fits-flat, png, pdf, svg, csv or json.",
 )
 @_calibration_option
-@click.option("--to", type=click.Path(path_type=Path), help="File; beside the map by default.")  # fmt: skip
-def map_export(path: Path, kind: str, calibration: str, to: Path | None) -> None:
-    """Write a MAP (a .zarr folder) in a format that other tools read."""
+@click.option("--to", type=place, metavar="PATH|URL", help="File; beside the map by default.")  # fmt: skip
+def map_export(path: Place, kind: str, calibration: str, to: Place | None) -> None:
+    """Write a MAP (a .zarr folder, or its URL) in a format that other tools read."""
     from skymist.store.zarr import read_skymap
     from skymist.workflow import products
 
@@ -270,10 +271,10 @@ def _by_level(options: tuple[str, ...]) -> tuple[dict[str, str], dict[int, dict[
     """Return the options of all levels, and those of single levels by nside."""
     everywhere: dict[str, str] = {}
     at_level: dict[int, dict[str, str]] = {}
-    for place, value in _key_values(options).items():
-        nside, colon, key = place.rpartition(":")
+    for where, value in _key_values(options).items():
+        nside, colon, key = where.rpartition(":")
         if colon and not nside.isdecimal():
-            raise RequestError(f"--option {place}={value!r} is not KEY=VALUE or NSIDE:KEY=VALUE")
+            raise RequestError(f"--option {where}={value!r} is not KEY=VALUE or NSIDE:KEY=VALUE")
         (at_level.setdefault(int(nside), {}) if colon else everywhere)[key] = value
     return everywhere, at_level
 

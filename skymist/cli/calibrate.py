@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from skymist.cli import bars, scanned, text
+from skymist.store.place import Place, place
 
 
 @click.command()
@@ -29,7 +30,7 @@ from skymist.cli import bars, scanned, text
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def calibrate(
     event: str,
-    path: Path | None,
+    path: Place | None,
     number: int,
     perturbed: tuple[str, ...],
     pulses: str | None,
@@ -54,11 +55,12 @@ def calibrate(
     scanned.check(path, **scan)
     loaded = events.load_event(event, pulses, mirror)
     watch.lap("read")
-    path = path or Path(scanned.scan(loaded, watch, **scan).encoding["source"])
+    path = path or place(scanned.scan(loaded, watch, **scan).encoding["source"])
     with bars.of_count("pseudo-experiments") as show:
         skymap = workflow.calibrate(
             loaded, path, None, number, seed, perturbations,
-            cluster_name=scan["cluster"], workers=scan["workers"], on_progress=show, watch=watch,
+            cluster_name=scan["cluster"], workers=scan["workers"], on_progress=show, on_wait=text.note,
+            watch=watch,
         )  # fmt: skip
     found = products.resimulated(skymap)
     assert found is not None

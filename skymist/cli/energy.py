@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from skymist.cli import scanned, text
+from skymist.store.place import Place, place
 
 
 @click.command()
@@ -22,10 +23,8 @@ from skymist.cli import scanned, text
     "--topology", metavar="NAME", show_default="as its light looks",
     help="through-going, starting or cascade.",
 )  # fmt: skip
-@click.option("--profile", type=click.Path(path_type=Path), metavar="FILE.csv", help="Table of the losses to write.")
-@click.option(
-    "--plot", "figure", type=click.Path(path_type=Path), metavar="FILE", help="Figure of them: .png, .pdf or .svg."
-)
+@click.option("--profile", type=place, metavar="FILE.csv", help="Table of the losses to write.")
+@click.option("--plot", "figure", type=place, metavar="FILE", help="Figure of them: .png, .pdf or .svg.")
 @click.option("--theme", default="light", show_default=True, metavar="NAME", help="Of the figure: light or dark.")
 @click.option("--pulses", metavar="NAME", help="Pulse set; the event's usual one by default.")
 @click.option(
@@ -35,11 +34,11 @@ from skymist.cli import scanned, text
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def energy(
     event: str,
-    path: Path | None,
+    path: Place | None,
     spectra: tuple[float, ...],
     topology: str | None,
-    profile: Path | None,
-    figure: Path | None,
+    profile: Place | None,
+    figure: Place | None,
     theme: str,
     pulses: str | None,
     mirror: Path | None,
@@ -96,8 +95,8 @@ def _print(document: Mapping[str, Any]) -> None:
 
 def _table(document: Mapping[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    for place, header in enumerate(("energy", "", "68 %", "90 %")):
-        table.add_column(header, justify="right" if place else "left")
+    for column, header in enumerate(("energy", "", "68 %", "90 %")):
+        table.add_column(header, justify="right" if column else "left")
     _add_estimate(table, "deposited", document["deposited_gev"])
     if document["muon_energy_gev"] is not None:
         where = "vertex" if document["topology"] == "starting" else "entry"

@@ -1,7 +1,6 @@
 """The scan that a command works on: that of a given map, or one that is found or made."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,6 +8,7 @@ import click
 from skymist.cli import bars, text
 from skymist.cli.cluster import cluster_options
 from skymist.errors import RequestError
+from skymist.store.place import Place, place
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 def scan_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add ``--map`` as `path`, and the options that `scan` takes."""
     for option in reversed((
-        click.option("--map", "path", type=click.Path(path_type=Path), metavar="MAP",
-                     help="Map of the event (a .zarr folder); without it, the scan is found in --out, or made first."),
+        click.option("--map", "path", type=place, metavar="MAP",
+                     help="Map of the event (a .zarr folder, or its URL); else the scan is found in --out, or made."),
         click.option("--reco", metavar="NAME", show_default="track-mpe", help="Reconstruction of the scan, or auto."),
         click.option("--option", "options", multiple=True, metavar="K=V",
                      help="Option of the reconstruction, or NSIDE:K=V of one level only; repeat."),
         click.option("--levels", metavar="SPEC", show_default="the reconstruction's own, else 8:0,64:12,512:24",
                      help="NSIDE:CELLS,... of the scan, from coarse to fine."),
-        click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("scans"),
-                     show_default=True, help="Folder of the scan."),
+        click.option("--out", type=place, default="scans", show_default=True, metavar="PATH|URL",
+                     help="Folder of the scan, also in an object store (s3://BUCKET/KEY)."),
         cluster_options,
     )):  # fmt: skip
         command = option(command)
     return command
 
 
-def check(path: Path | None, *, reco: str | None, options: tuple[str, ...], levels: str | None, **_: Any) -> None:
+def check(path: Place | None, *, reco: str | None, options: tuple[str, ...], levels: str | None, **_: Any) -> None:
     """Refuse a map together with what would make another; `RequestError`."""
     if path is not None and (reco or options or levels):
         raise RequestError("--map says how it was scanned: leave out --reco, --option and --levels")
@@ -48,7 +48,7 @@ def scan(
     reco: str | None,
     options: tuple[str, ...],
     levels: str | None,
-    out: Path,
+    out: Place,
     cluster: str,
     workers: int | None,
 ) -> "xr.Dataset":
@@ -67,5 +67,6 @@ def scan(
     with bars.of_scan() as show:
         return scan_event(
             event, reconstruction, steps, level_options=at_level, chosen=None if chosen is None else chosen.to_dict(),
-            out=out, cluster_name=cluster, workers=workers, on_progress=show, watch=watch,
+            out=out, cluster_name=cluster, workers=workers, on_progress=show, on_wait=text.note,
+            watch=watch,
         )  # fmt: skip

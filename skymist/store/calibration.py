@@ -3,11 +3,8 @@
 What follows from them stands in the attribute ``calibration`` of the map, where everybody who reads the map finds it.
 """
 
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
@@ -15,8 +12,12 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from skymist.errors import StoreError
 from skymist.model.columns import Columns
-from skymist.store.zarr import _array, _lock
+from skymist.store.commits import PATIENCE, Commits
+from skymist.store.lease import LeaseLostError
+from skymist.store.place import OnWait, Place, Where, place
+from skymist.store.zarr import _array
 
 CHUNK = 4096
 
@@ -45,61 +46,88 @@ class Trials(Columns):
 class CalibrationStore:
     """The one writer of a calibration; a context manager that keeps others from writing the map.
 
-    Rows are on disk once they were appended: their number is written last, so that a process killed in between
+    Rows are kept within `Place.commit_seconds`: their number is written last, so that a process killed in between
     loses the last ones and no more.
 
     Parameters
     ----------
-    path : Path
+    where : path, URL or Place
         The store of a sky map.
     identity : str
         Of the calibration: another one does not touch its rows.
     attributes : mapping
         Kept beside the rows when they are begun.
+    patience : float
+        Seconds for which the end waits for a store that cannot be written.
+    on_wait : callable
+        Told, in words, why it waits: for the lease of a killed writer, or a store that cannot be written.
 
     Raises
     ------
     StoreError
-        If another process is writing the map.
+        If another process is writing the map, or it cannot be written.
     """
 
-    def __init__(self, path: Path, identity: str, attributes: Mapping[str, Any]) -> None:
-        self.path = path
-        self._lock = _lock(path)
+    def __init__(
+        self,
+        where: Where,
+        identity: str,
+        attributes: Mapping[str, Any],
+        *,
+        patience: float = PATIENCE,
+        on_wait: OnWait = lambda _: None,
+    ) -> None:
+        self.place = place(where)
+        self._lock = self.place.lock(on_wait)
         try:
-            for leftover in path.rglob("*.partial"):
-                leftover.unlink()
-            self._group = _open(path, f"calibration/{identity}", attributes)
+            with self.place.telling("opened"):
+                self.place.sweep()
+                self._group = _open(self.place, f"calibration/{identity}", attributes)
+                self._attributes = dict(self._group.attrs)
+                self._committed = int(str(self._attributes.pop("rows")))
+                kept = (np.asarray(_array(self._group, name)[: self._committed]) for name in Trials.LAYOUT)
+                self._trials, self._published = Trials(*kept), dict[str, Any]()
         except BaseException:
-            os.close(self._lock)
+            self._lock.close()
             raise
+        self._commits = Commits(self._write, self._unsaved, self.place.commit_seconds, patience, on_wait)
 
     @property
     def attributes(self) -> dict[str, Any]:
         """What was kept when it was begun."""
-        return {key: value for key, value in self._group.attrs.items() if key != "rows"}
+        return dict(self._attributes)
 
     @property
     def trials(self) -> Trials:
         """All rows, in the order in which they came in."""
-        return Trials(*(np.asarray(_array(self._group, name)[: self._rows]) for name in Trials.LAYOUT))
+        return self._trials
 
     def append(self, trials: Trials) -> None:
         """Add rows."""
-        first, last = self._rows, self._rows + len(trials)
-        for name in Trials.LAYOUT:
-            array = _array(self._group, name)
-            array.resize((last,))
-            array[first:last] = getattr(trials, name)
-        self._group.attrs["rows"] = last
+        self._trials = Trials.concatenate([self._trials, trials])
+        self._commits.when_due()
 
     def publish(self, calibration: Mapping[str, Any]) -> None:
         """Make this (JSON-like) the calibration of the map."""
-        zarr.open_group(self.path, mode="r+").attrs["calibration"] = dict(calibration)
+        self._published = {"calibration": dict(calibration)}
+        self._commits.finish()
 
-    @property
-    def _rows(self) -> int:
-        return int(str(self._group.attrs["rows"]))
+    def _write(self) -> None:
+        first, last = self._committed, len(self._trials)
+        with self.place.telling("written"):
+            self._lock.check()
+            for name in Trials.LAYOUT if last > first else ():
+                array = _array(self._group, name)
+                array.resize((last,))
+                array[first:last] = getattr(self._trials, name)[first:]
+            self._lock.check()
+            self._group.attrs["rows"] = last
+            if self._published:
+                zarr.open_group(self.place.zarr_store(), mode="r+").attrs.update(self._published)
+        self._committed, self._published = last, {}
+
+    def _unsaved(self) -> int:
+        return len(self._trials) - self._committed
 
     def __enter__(self) -> Self:
         return self
@@ -107,17 +135,21 @@ class CalibrationStore:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._lock)
+        try:
+            if not isinstance(error, LeaseLostError) and self._unsaved():
+                self._commits.finish(wait=not isinstance(error, KeyboardInterrupt | StoreError))
+        finally:
+            self._lock.close()
 
 
-def _open(path: Path, name: str, attributes: Mapping[str, Any]) -> zarr.Group:
+def _open(kept: Place, name: str, attributes: Mapping[str, Any]) -> zarr.Group:
     """Return the group of that name; one without a number of rows was cut off while it was made, and is made again."""
-    if (path / name / "zarr.json").exists():
-        found = zarr.open_group(path, path=name, mode="r+")
+    if (kept / name / "zarr.json").exists():
+        found = zarr.open_group(kept.zarr_store(), path=name, mode="r+")
         if "rows" in found.attrs:
             return found
-    shutil.rmtree(path / name, ignore_errors=True)
-    group = zarr.open_group(path, path=name, mode="w", attributes=dict(attributes))
+    (kept / name).remove()
+    group = zarr.open_group(kept.zarr_store(), path=name, mode="w", attributes=dict(attributes))
     for column, (dtype,) in Trials.LAYOUT.items():
         group.create_array(column, shape=(0,), chunks=(CHUNK,), dtype=np.dtype(dtype), dimension_names=["trial"])
     group.attrs["rows"] = 0

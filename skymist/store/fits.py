@@ -9,35 +9,35 @@ import warnings
 import zlib
 from collections.abc import Mapping
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from astropy.io import fits
 
-from skymist.errors import ReadError
+from skymist.errors import ReadError, StoreError
 from skymist.model import region as regions
 from skymist.model import sky
 from skymist.model import skymap as maps
 from skymist.model.region import DEFAULT_CALIBRATION, Calibration
 from skymist.model.sky import Floats, Ints
-from skymist.store.files import write_bytes
+from skymist.store.place import Given, Where, place, write_bytes
 
 Value = str | int | float | bool
 Card = tuple[str, Value, str]
 
+GZIP = b"\x1f\x8b"
 _SIMULATED = "SIMULATED EVENT, NOT AN OBSERVATION OF THE SKY"
-_UNREADABLE = (OSError, EOFError, zlib.error, ValueError, TypeError, LookupError, AttributeError)
+_UNREADABLE = (StoreError, OSError, EOFError, zlib.error, ValueError, TypeError, LookupError, AttributeError)
 _INVALID = (fits.VerifyError, Warning)
 
 
 def write_multiorder(
     skymap: xr.Dataset,
-    path: Path,
+    path: Given,
     calibration: str | Calibration = DEFAULT_CALIBRATION,
     header: Mapping[str, Value] | None = None,
-) -> Path:
+) -> Given:
     """Write the native leaves of a map with their probability density.
 
     Columns UNIQ and PROBDENSITY (1/sr) as in the multi-order maps of gravitational waves
@@ -47,7 +47,7 @@ def write_multiorder(
     Parameters
     ----------
     skymap : xarray.Dataset
-    path : pathlib.Path
+    path : path, URL or Place
         Compressed when it ends in ``.gz``.
     calibration : str or Calibration
         Of the errors and areas in the header.
@@ -56,7 +56,7 @@ def write_multiorder(
 
     Returns
     -------
-    pathlib.Path
+    path, URL or Place
         `path`.
 
     Raises
@@ -80,11 +80,11 @@ def write_multiorder(
 
 def write_flat(
     skymap: xr.Dataset,
-    path: Path,
+    path: Given,
     nside: int | None = None,
     calibration: str | Calibration = DEFAULT_CALIBRATION,
     header: Mapping[str, Value] | None = None,
-) -> Path:
+) -> Given:
     """Write a map at one resolution: probability density (1/sr) and TS, nested order.
 
     Parameters
@@ -97,7 +97,7 @@ def write_flat(
 
     Returns
     -------
-    pathlib.Path
+    path, URL or Place
         `path`.
 
     Raises
@@ -123,7 +123,7 @@ def write_flat(
     return _write(path, columns, cards, header)
 
 
-def read_map(path: Path) -> xr.Dataset:
+def read_map(path: Where) -> xr.Dataset:
     """Read a multi-order probability map.
 
     Returns
@@ -139,7 +139,7 @@ def read_map(path: Path) -> xr.Dataset:
     """
     try:
         # what astropy only warns of (a truncated file, a garbled card) is an error here
-        with warnings.catch_warnings(action="error"), path.open("rb") as file, fits.open(file, memmap=False) as units:
+        with warnings.catch_warnings(action="error"), _opened(path) as units:
             cards = {keyword: value for keyword, value in units[1].header.items() if keyword != "COMMENT"}
             uniq = np.asarray(units[1].data["UNIQ"], np.int64)
             density = np.asarray(units[1].data["PROBDENSITY"], np.float64)
@@ -151,6 +151,11 @@ def read_map(path: Path) -> xr.Dataset:
         raise ReadError("its UNIQ column holds no cells, impossible ones or one twice", str(path))
     coords = {"uniq": ("cell", uniq)}
     return xr.Dataset({"probdensity": ("cell", density, {"units": "sr-1"})}, coords, cards)
+
+
+def _opened(path: Where) -> fits.HDUList:
+    content = place(path).read_bytes()
+    return fits.open(BytesIO(gzip.decompress(content) if content.startswith(GZIP) else content), memmap=False)
 
 
 def _tiles(skymap: xr.Dataset) -> tuple[Ints, Floats]:
@@ -266,7 +271,7 @@ def _region_cards(skymap: xr.Dataset, calibration: str | Calibration) -> list[Ca
     return cards
 
 
-def _write(path: Path, columns: list[fits.Column], cards: list[Card], more: Mapping[str, Value] | None) -> Path:
+def _write(path: Given, columns: list[fits.Column], cards: list[Card], more: Mapping[str, Value] | None) -> Given:
     table = fits.BinTableHDU.from_columns(columns)
     for keyword, value, comment in cards:
         _set(table.header, keyword, value, comment)
@@ -275,7 +280,7 @@ def _write(path: Path, columns: list[fits.Column], cards: list[Card], more: Mapp
     content = BytesIO()
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(content)
     data = content.getvalue()
-    return write_bytes(path, gzip.compress(data, 6, mtime=0) if path.suffix == ".gz" else data)
+    return write_bytes(path, gzip.compress(data, 6, mtime=0) if place(path).suffix == ".gz" else data)
 
 
 def _set(header: fits.Header, keyword: str, value: Value, comment: str) -> None:

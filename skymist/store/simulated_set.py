@@ -11,7 +11,7 @@ from skymist.detector.light import C, shower_maximum
 from skymist.errors import RequestError
 from skymist.model.event import TOPOLOGIES, Event, Particle
 from skymist.model.sky import unit
-from skymist.store.files import write_bytes
+from skymist.store.place import write_bytes
 
 KNOWN_DETECTOR = "icecube-86"
 LOSS_COLUMNS = ("x", "y", "z", "time_ns", "energy_GeV")

@@ -4,12 +4,7 @@ Rows are appended; the number of committed rows is written last. A process kille
 leaves rows beyond that number, which nobody reads and the next writer overwrites.
 """
 
-import fcntl
-import os
-import shutil
-import time
 from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,58 +17,56 @@ from skymist.errors import ReadError, StoreError
 from skymist.model import skymap
 from skymist.model.reconstruction import Fit
 from skymist.model.sky import Ints
-
-COMMIT_SECONDS = 1.0
-"""The most work, in time, that a killed process loses."""
+from skymist.store import versions
+from skymist.store.commits import PATIENCE, Commits
+from skymist.store.lease import LeaseLostError
+from skymist.store.place import OnWait, Place, Where, place
 
 CHUNK = 65536
 _FILL = {"uniq": 0, "status": 2}
 
 
 class SkyMapStore:
-    """The one writer of a sky map on disk; a context manager that commits and unlocks at the end.
+    """The one writer of a sky map; a context manager that commits and unlocks at the end.
 
     Parameters
     ----------
-    path : Path
-        A directory; made if it does not exist, else opened to resume.
+    where : path, URL or Place
+        A directory or prefix; made if it does not exist, else opened to resume.
     attributes : mapping
         Of the map (JSON-like); ``scan_id`` must be that of an existing store.
+    patience : float
+        Seconds for which `commit` waits for a store that cannot be written.
+    on_wait : callable
+        Told, in words, why it waits: for the lease of a killed writer, or a store that cannot be written.
 
     Raises
     ------
     StoreError
-        If another process is writing it, it is another scan's, or it cannot be made.
+        If another process is writing it, it is another scan's or of a newer data model, or it cannot be made.
     """
 
-    def __init__(self, path: Path, attributes: Mapping[str, Any]) -> None:
-        self.path = path
-        self._lock = _lock(path)
+    def __init__(
+        self,
+        where: Where,
+        attributes: Mapping[str, Any],
+        *,
+        patience: float = PATIENCE,
+        on_wait: OnWait = lambda _: None,
+    ) -> None:
+        self.place = place(where)
+        self._lock = self.place.lock(on_wait)
         try:
-            self._group = self._open(attributes)
+            with self.place.telling("opened"):
+                self._group = _open(self.place, attributes)
+            committed = read_skymap(self.place)
         except BaseException:
-            os.close(self._lock)
+            self._lock.close()
             raise
-        committed = read_skymap(path)
         self._uniq, self._fit = [committed["uniq"].to_numpy()], [skymap.fit_of(committed)]
-        self._committed, self._time = len(self._uniq[0]), time.monotonic()
-
-    def _open(self, attributes: Mapping[str, Any]) -> zarr.Group:
-        for leftover in self.path.rglob("*.partial"):
-            leftover.unlink()
-        if not (self.path / "zarr.json").exists():
-            return _create(self.path, attributes)
-        group = zarr.open_group(self.path, mode="r+")
-        if "rows" not in group.attrs:  # written last: its maker died while making it
-            for name in _columns():
-                shutil.rmtree(self.path / name, ignore_errors=True)
-            (self.path / "zarr.json").unlink()
-            return _create(self.path, attributes)
-        if group.attrs.get("scan_id") != attributes["scan_id"]:
-            raise StoreError(f"{self.path} holds another scan ({group.attrs.get('scan_id')}); choose another --out")
-        return group
-
-    trouble: str | None = None
+        self._committed = len(self._uniq[0])
+        self._complete, self._changes = bool(committed.attrs["complete"]), dict[str, Any]()
+        self._commits = Commits(self._write, self._unsaved, self.place.commit_seconds, patience, on_wait)
 
     @property
     def uniq(self) -> Ints:
@@ -97,29 +90,55 @@ class SkyMapStore:
     @property
     def complete(self) -> bool:
         """Whether the scan was finished."""
-        return bool(self._group.attrs["complete"])
+        return self._complete
+
+    @property
+    def trouble(self) -> str | None:
+        """Why rows cannot be written at present; they wait in memory."""
+        return self._commits.trouble
 
     def append(self, uniq: Ints, fit: Fit) -> None:
-        """Add rows; they are on disk within `COMMIT_SECONDS`, if more rows come, or at `commit`."""
+        """Add rows; they are kept within `Place.commit_seconds`, if more rows come, or at `commit`.
+
+        Raises
+        ------
+        StoreError
+            If another process took the store over.
+        """
         self._uniq.append(np.asarray(uniq, np.int64))
         self._fit.append(fit)
-        if time.monotonic() > self._time + COMMIT_SECONDS:
-            self.commit()
+        self._commits.when_due()
 
     def describe(self, name: str, value: Mapping[str, Any]) -> None:
-        """Change an attribute of the map: some things are known only at its end."""
-        self._group.attrs[name] = dict(value)
+        """Change an attribute of the map at the next commit: some things are known only at its end."""
+        self._changes[name] = dict(value)
 
     def commit(self, *, complete: bool = False) -> None:
-        """Write the rows that are new since the last commit, then their number."""
+        """Write the rows that are new since the last commit, then their number.
+
+        Raises
+        ------
+        StoreError
+            If that is not possible for as long as the patience of the store; it says how many rows are lost.
+        """
+        if complete and not self._complete:
+            self._complete = self._changes["complete"] = True
+        self._commits.finish()
+
+    def _write(self) -> None:
         data = skymap.create(self.uniq, self.fit, {})
         first, last = self._committed, data.sizes["cell"]
-        for name in _columns() if last > first else ():
-            array = _array(self._group, name)
-            array.resize((last, *array.shape[1:]))
-            array[first:last] = data[name].to_numpy()[first:last]
-        self._group.attrs.update({"rows": last, "complete": complete or self.complete})
-        self._committed, self._time = last, time.monotonic()
+        if last == first and not self._changes:
+            return
+        with self.place.telling("written"):
+            self._lock.check()
+            _fill(self._group, data, first)
+            self._lock.check()
+            self._group.attrs.update({"rows": last, **self._changes})
+        self._committed, self._changes = last, {}
+
+    def _unsaved(self) -> int:
+        return len(self.uniq) - self._committed
 
     def __enter__(self) -> Self:
         return self
@@ -128,32 +147,119 @@ class SkyMapStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self.commit()
+            if not isinstance(error, LeaseLostError):
+                # Whoever interrupts, or has waited in vain already, does not wait.
+                self._commits.finish(wait=not isinstance(error, KeyboardInterrupt | StoreError))
         finally:
-            os.close(self._lock)
+            self._lock.close()
 
 
-def read_skymap(path: Path) -> xr.Dataset:
+def read_skymap(where: Where) -> xr.Dataset:
     """Read the committed rows of a sky map, also of one that is still growing.
+
+    Parameters
+    ----------
+    where : path, URL or Place
 
     Raises
     ------
     ReadError
-        If there is no sky map of this schema at `path`.
+        If there is no sky map there, or one of a data model that this skymist does not know.
+    StoreError
+        If the object store cannot be reached.
     """
-    if not (path / "zarr.json").is_file():
-        raise ReadError("not a sky map store: it has no zarr.json", str(path))
+    kept = place(where)
+    if not (kept / "zarr.json").exists():
+        raise ReadError("not a sky map store: it has no zarr.json", str(kept))
     try:
-        group = zarr.open_group(path, mode="r")
+        group = zarr.open_group(kept.zarr_store(), mode="r")
         attributes = dict(group.attrs)
         rows = int(str(attributes.pop("rows")))
+        current = attributes.get("schema_version") == skymap.SCHEMA_VERSION
         # Array by array: a process that died in a commit leaves them of different lengths.
-        columns = {name: np.asarray(_array(group, name)[:rows]) for name in _columns()}
-        data = skymap.validate(skymap.from_columns(columns, attributes), str(path))
-        data.encoding["source"] = str(path)
-        return data
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        raise ReadError(f"not a sky map store: {error}", str(path)) from error
+        names = _columns() if current else sorted(group.array_keys())
+        columns = {name: np.asarray(_array(group, name)[:rows]) for name in names}
+        columns, attributes = versions.upgrade(columns, attributes, str(kept))
+        data = skymap.validate(skymap.from_columns(columns, attributes), str(kept))
+    except kept.errors as error:
+        raise ReadError(f"cannot be read: {kept.reason(error)}", str(kept)) from None
+    except (KeyError, ValueError, TypeError) as error:
+        raise ReadError(f"not a sky map store: {error}", str(kept)) from error
+    data.encoding["source"] = str(kept)
+    return data
+
+
+def _open(kept: Place, attributes: Mapping[str, Any]) -> zarr.Group:
+    """Open the store of a scan to write, or make it."""
+    kept.sweep()
+    spare = _spare(kept)
+    if _is_whole(spare):  # a process died while it brought the store to this version
+        _make(kept, read_skymap(spare))
+        spare.remove()
+    if not _is_whole(kept):  # the number of rows is written last: its maker died while making it
+        empty = skymap.create(np.empty(0, np.int64), Fit.failed(0), {**attributes, "complete": False})
+        return _make(kept, empty)
+    group = zarr.open_group(kept.zarr_store(), mode="r+")
+    found = group.attrs.get("scan_id")
+    if found != attributes["scan_id"]:
+        raise StoreError(f"{kept} holds another scan ({found}); choose another --out")
+    if group.attrs.get("schema_version") == skymap.SCHEMA_VERSION:
+        return group
+    data = read_skymap(kept)
+    _make(spare, data)
+    group = _make(kept, data)
+    spare.remove()
+    return group
+
+
+def _is_whole(kept: Place) -> bool:
+    """Tell whether there is a store with its number of rows."""
+    return (kept / "zarr.json").exists() and "rows" in zarr.open_group(kept.zarr_store(), mode="r").attrs
+
+
+def _spare(kept: Place) -> Place:
+    """Return where a copy is kept while a store is brought to this version."""
+    return kept.with_name(f"{kept.name}.spare")
+
+
+def _make(kept: Place, data: xr.Dataset) -> zarr.Group:
+    """Make a store of a whole map, in the place of what is there of another; the number of rows is written last."""
+    _clear(kept)
+    group = zarr.create_group(kept.zarr_store(), attributes=data.attrs)
+    for name in _columns():
+        _add_column(group, name, data[name])
+    _fill(group, data, 0)
+    group.attrs["rows"] = data.sizes["cell"]
+    return group
+
+
+def _add_column(group: zarr.Group, name: str, variable: xr.DataArray) -> None:
+    group.create_array(
+        name,
+        shape=(0, *variable.shape[1:]),
+        chunks=(CHUNK, *variable.shape[1:]),
+        dtype=variable.dtype,
+        fill_value=_FILL.get(name, np.nan),
+        compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
+        dimension_names=[str(dim) for dim in variable.dims],
+        attributes=dict(variable.attrs),
+    )
+
+
+def _clear(kept: Place) -> None:
+    """Remove the map in a store, of whatever version: first what says how many rows it has."""
+    (kept / "zarr.json").remove()
+    for name in _columns():
+        (kept / name).remove()
+
+
+def _fill(group: zarr.Group, data: xr.Dataset, first: int) -> None:
+    """Write the rows of a map from `first` on; it may be repeated if it failed half-way."""
+    last = data.sizes["cell"]
+    for name in _columns() if last > first else ():
+        array = _array(group, name)
+        array.resize((last, *array.shape[1:]))
+        array[first:last] = data[name].to_numpy()[first:last]
 
 
 def _array(group: zarr.Group, name: str) -> "zarr.Array[Any]":
@@ -165,37 +271,3 @@ def _array(group: zarr.Group, name: str) -> "zarr.Array[Any]":
 def _columns() -> tuple[str, ...]:
     empty = skymap.create(np.empty(0, np.int64), Fit.failed(0), {})
     return tuple(str(name) for name in empty.variables)
-
-
-def _create(path: Path, attributes: Mapping[str, Any]) -> zarr.Group:
-    empty = skymap.create(np.empty(0, np.int64), Fit.failed(0), attributes)
-    group = zarr.create_group(path, attributes={**empty.attrs, "complete": False})
-    for name in _columns():
-        variable = empty[name]
-        group.create_array(
-            name,
-            shape=variable.shape,
-            chunks=(CHUNK, *variable.shape[1:]),
-            dtype=variable.dtype,
-            fill_value=_FILL.get(name, np.nan),
-            compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
-            dimension_names=[str(dim) for dim in variable.dims],
-            attributes=dict(variable.attrs),
-        )
-    group.attrs["rows"] = 0
-    return group
-
-
-def _lock(path: Path) -> int:
-    """Hold the directory for this process; the system lets go of it when the process ends, however it does."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDONLY)
-    except OSError as error:
-        raise StoreError(f"{path} cannot be made: {error.strerror}") from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise StoreError(f"another process is writing {path}; wait for it or choose another --out") from None
-    return handle

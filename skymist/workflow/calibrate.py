@@ -13,7 +13,6 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -36,6 +35,7 @@ from skymist.simulate.conditions import Conditions
 from skymist.simulate.event import SATURATED, simulate
 from skymist.simulate.losses import bare_light
 from skymist.store.calibration import CalibrationStore, Trials
+from skymist.store.place import OnWait, Where
 from skymist.store.zarr import read_skymap
 from skymist.workflow.products import CONTAINMENTS, plain
 from skymist.workflow.scan import Stopwatch, load_reconstruction
@@ -117,7 +117,7 @@ class Subject:
 
 def calibrate(
     event: Event,
-    path: Path,
+    path: Where,
     reconstruction: Reconstruction | None = None,
     n: int = 200,
     seed: int = 0,
@@ -127,6 +127,7 @@ def calibrate(
     cluster_name: str = "local",
     workers: int | None = None,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+    on_wait: OnWait = lambda _: None,
     watch: Stopwatch | None = None,
 ) -> xr.Dataset:
     """Calibrate the regions of a map by pseudo-experiments, or go on where that stopped.
@@ -137,7 +138,7 @@ def calibrate(
     Parameters
     ----------
     event : Event
-    path : Path
+    path : path, URL or Place
         The store of the finished map of this event.
     reconstruction : Reconstruction, optional
         That of the map; loaded by its name if not given.
@@ -154,6 +155,8 @@ def calibrate(
         See `skymist.cluster.connect`.
     on_progress : callable (done: int, total: int)
         Called when the workers are ready and after each pseudo-experiment.
+    on_wait : callable
+        Told, in words, why nothing happens: the lease of a killed writer must expire, or the store cannot be written.
     watch : Stopwatch, optional
         Filled with the stages ``setup``, ``compute`` and ``write``.
 
@@ -182,7 +185,7 @@ def calibrate(
     about = {"profile": profile.__qualname__, **_described(subject)}
     identity = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    with CalibrationStore(path, identity, {**about, "created": created}) as store:
+    with CalibrationStore(path, identity, {**about, "created": created}, on_wait=on_wait) as store:
         missing = np.setdiff1d(np.arange(n), store.trials.index)
         watch.lap("setup")
         if missing.size:

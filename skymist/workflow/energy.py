@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +19,7 @@ from skymist.reco import energy, neutrino
 from skymist.reco.cascade import Cascade
 from skymist.reco.energy import Estimate, Profile
 from skymist.reco.track_losses import TrackLosses
-from skymist.store.files import write_bytes
+from skymist.store.place import Given, place, write_bytes
 from skymist.workflow.events import identify
 from skymist.workflow.products import plain
 
@@ -139,7 +138,7 @@ def look(
     return Seen(STARTING, f"it begins {start:.0f} m from where it would have entered the detector", track, start)
 
 
-def write_profile(document: Mapping[str, Any], path: Path) -> Path:
+def write_profile(document: Mapping[str, Any], path: Given) -> Given:
     """Write the profile as a table (CSV): distance from the entry and place in metres, energy in GeV.
 
     Raises
@@ -150,7 +149,7 @@ def write_profile(document: Mapping[str, Any], path: Path) -> Path:
     return write_bytes(path, pd.DataFrame(document["profile"]).to_csv(index=False).encode())
 
 
-def write_figure(document: Mapping[str, Any], path: Path, theme: str = "light") -> Path:
+def write_figure(document: Mapping[str, Any], path: Given, theme: str = "light") -> Given:
     """Write the profile as a figure, in the format that the ending of its name says.
 
     Raises
@@ -162,7 +161,7 @@ def write_figure(document: Mapping[str, Any], path: Path, theme: str = "light") 
     """
     from skymist.plot.losses import losses_figure
 
-    kind = path.suffix.removeprefix(".").lower()
+    kind = place(path).suffix.removeprefix(".").lower()
     if kind not in FIGURES:
         raise UnknownNameError("figure format", kind, FIGURES)
     rows, event = pd.DataFrame(document["profile"]), document["event"]

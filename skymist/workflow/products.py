@@ -4,7 +4,6 @@ import io
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from skymist.errors import UnknownNameError
 from skymist.model import region, sky, skymap
 from skymist.model.detector import Detector
 from skymist.store import fits
-from skymist.store.files import write_bytes
+from skymist.store.place import Place, Where, place, write_bytes
 
 CONTAINMENTS = (0.5, 0.9)
 COMPARED = ("wilks", "icecube-2016", region.RESIMULATED.name)
@@ -23,7 +22,7 @@ STAGES = ("read", "setup", "compute", "write")
 
 
 def summary(
-    data: xr.Dataset, calibration: str, seconds: Mapping[str, float], outputs: Mapping[str, Path | None]
+    data: xr.Dataset, calibration: str, seconds: Mapping[str, float], outputs: Mapping[str, Where | None]
 ) -> dict[str, Any]:
     """Return what is to be said about a map, as JSON-like values (degrees, ICRS, None where unknown).
 
@@ -36,7 +35,7 @@ def summary(
     seconds : mapping
         By stage, 0 for those of `STAGES` that are missing; the total is added.
     outputs : mapping
-        Files by kind.
+        Files by kind: paths or URLs.
 
     Raises
     ------
@@ -98,8 +97,8 @@ def plain(value: Any) -> Any:
 
 
 def export(
-    data: xr.Dataset, kind: str, path: Path | None = None, calibration: str = region.DEFAULT_CALIBRATION
-) -> Path:
+    data: xr.Dataset, kind: str, where: Where | None = None, calibration: str = region.DEFAULT_CALIBRATION
+) -> Place:
     """Write one file of a sky map.
 
     Parameters
@@ -107,14 +106,14 @@ def export(
     data : xarray.Dataset
     kind : str
         One of `EXPORTS`.
-    path : Path, optional
+    where : path, URL or Place, optional
         Beside the store that the map was read from, under the usual ending, if not given.
     calibration : str
         Of the regions named in it.
 
     Returns
     -------
-    Path
+    Place
         The file.
 
     Raises
@@ -127,29 +126,29 @@ def export(
     if kind not in EXPORTS:
         raise UnknownNameError("export format", kind, EXPORTS)
     write, ending = EXPORTS[kind]
-    if path is None:
-        store = Path(data.encoding["source"])
-        path = store.with_name(store.name.removesuffix(".zarr") + ending)
-    write(data, path, calibration)
-    return path
+    if where is None:
+        store = place(data.encoding["source"])
+        where = store.with_name(store.name.removesuffix(".zarr") + ending)
+    write(data, place(where), calibration)
+    return place(where)
 
 
-def _fits(data: xr.Dataset, path: Path, calibration: str) -> None:
+def _fits(data: xr.Dataset, path: Place, calibration: str) -> None:
     fits.write_multiorder(data, path, calibration)
 
 
-def _flat(data: xr.Dataset, path: Path, calibration: str) -> None:
+def _flat(data: xr.Dataset, path: Place, calibration: str) -> None:
     fits.write_flat(data, path, calibration=calibration)
 
 
-def _figure(data: xr.Dataset, path: Path, calibration: str, *, kind: str) -> None:
+def _figure(data: xr.Dataset, path: Place, calibration: str, *, kind: str) -> None:
     truth, drawn = data.attrs["event"].get("truth"), io.BytesIO()
     marks = {"truth": (np.radians(truth["ra"]), np.radians(truth["dec"]))} if truth else {}
     plot.combined_figure(data, calibration, marks=marks).savefig(drawn, format=kind, dpi=150)
     write_bytes(path, drawn.getvalue())
 
 
-def _csv(data: xr.Dataset, path: Path, _: str) -> None:
+def _csv(data: xr.Dataset, path: Place, _: str) -> None:
     """Every evaluated cell: where it is (degrees) and what was fitted there."""
     uniq = data["uniq"].to_numpy()
     ra, dec = sky.centers(uniq)
@@ -162,11 +161,11 @@ def _csv(data: xr.Dataset, path: Path, _: str) -> None:
     write_bytes(path, frame.to_csv(index=False).encode())
 
 
-def _json(data: xr.Dataset, path: Path, calibration: str) -> None:
+def _json(data: xr.Dataset, path: Place, calibration: str) -> None:
     write_bytes(path, (json.dumps(summary(data, calibration, {}, {}), indent=2) + "\n").encode())
 
 
-EXPORTS: dict[str, tuple[Callable[[xr.Dataset, Path, str], None], str]] = {
+EXPORTS: dict[str, tuple[Callable[[xr.Dataset, Place, str], None], str]] = {
     "fits": (_fits, ".multiorder.fits.gz"),
     "fits-flat": (_flat, ".flat.fits.gz"),
     "png": (partial(_figure, kind="png"), ".png"),

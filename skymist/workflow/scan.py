@@ -7,7 +7,6 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from skymist.reco.topology import weigh_track
 from skymist.scan.block import with_options
 from skymist.scan.progress import Progress, Stage
 from skymist.scan.run import DEFAULT_PACE, Pace, run
+from skymist.store.place import OnWait, Where, place
 from skymist.store.zarr import SkyMapStore, read_skymap
 from skymist.workflow.events import describe_particle, identify
 
@@ -76,11 +76,12 @@ def scan_event(
     seeds: int = 1,
     level_options: Mapping[int, Mapping[str, Any]] | None = None,
     chosen: Mapping[str, Any] | None = None,
-    out: Path = Path("scans"),
+    out: Where = "scans",
     cluster_name: str = "local",
     workers: int | None = None,
     pace: Pace = DEFAULT_PACE,
     on_progress: Callable[[Progress], None] = lambda _: None,
+    on_wait: OnWait = lambda _: None,
     watch: Stopwatch | None = None,
 ) -> xr.Dataset:
     """Scan the sky into a store, or finish a scan that stopped there.
@@ -103,7 +104,7 @@ def scan_event(
     chosen : mapping, optional
         How the reconstruction was chosen (JSON-like); the map says it under ``reconstruction``, its id does not
         depend on it.
-    out : Path
+    out : path, URL or Place
         Folder of the store. Its name follows from the request: the same request is found again,
         and if its map is complete, read and not computed.
     cluster_name, workers
@@ -113,13 +114,15 @@ def scan_event(
     on_progress : callable
         Called when the workers are ready, whenever cells came in and at least twice a second. What it raises ends
         the scan like an interruption.
+    on_wait : callable
+        Told, in words, why nothing happens: the lease of a killed writer must expire, or the store cannot be written.
     watch : Stopwatch, optional
         Filled with the stages ``setup``, ``compute`` and ``write``.
 
     Returns
     -------
     xarray.Dataset
-        The sky map; ``encoding["source"]`` is the path of its store.
+        The sky map; ``encoding["source"]`` is the path or URL of its store.
 
     Raises
     ------
@@ -141,11 +144,11 @@ def scan_event(
         seeds,
         {nside: _typed(reconstruction, options) for nside, options in (level_options or {}).items()},
     )
-    path = out / f"{event.name}.{reconstruction.name}.{request.id[:12]}.zarr"
+    path = place(out) / f"{event.name}.{reconstruction.name}.{request.id[:12]}.zarr"
     watch = watch or Stopwatch()
     how: dict[str, Any] = {} if chosen is None else {"chosen": dict(chosen)}
     attributes = _attributes(event, reconstruction, request, how)
-    with SkyMapStore(path, attributes) as store:
+    with SkyMapStore(path, attributes, on_wait=on_wait) as store:
         watch.lap("write")
         if not store.complete:
             connect = partial(cluster.connect, cluster_name, workers)

@@ -1,9 +1,14 @@
 """The store: what is committed is there, what is not is not, and one process writes."""
 
 import json
+import resource
 import subprocess
 import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +19,10 @@ from skymist.errors import ReadError, StoreError
 from skymist.model import sky
 from skymist.model.reconstruction import Fit
 from skymist.model.sky import Ints
+from skymist.store import versions
+from skymist.store import zarr as store_zarr
+from skymist.store.lease import LeaseLostError
+from skymist.store.place import LocalPlace, place
 from skymist.store.zarr import SkyMapStore, read_skymap
 
 ATTRIBUTES = {"scan_id": "abc", "request": {"levels": [[8, 0]]}}
@@ -27,6 +36,29 @@ def fit_of(uniq: Ints) -> Fit:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "map.zarr"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """Run an S3 server in this process; returns its URL."""
+    moto = pytest.importorskip("moto.server", reason="needs moto")
+    found = moto.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    found.start()
+    host, port = found.get_host_and_port()
+    yield f"http://{host}:{port}"
+    found.stop()
+
+
+@pytest.fixture
+def bucket(server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the URL of a new prefix in a bucket."""
+    import boto3
+
+    secrets = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_REGION": "us-east-1"}
+    for name, value in {**secrets, "AWS_ENDPOINT_URL": server, "AWS_ALLOW_HTTP": "true"}.items():
+        monkeypatch.setenv(name, value)
+    boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="maps")
+    return f"s3://maps/{uuid.uuid4()}"
 
 
 def test_rows_come_back_as_they_were(path: Path) -> None:
@@ -123,3 +155,159 @@ def test_nothing_in_a_store_is_a_pickle(path: Path) -> None:
     with SkyMapStore(path, ATTRIBUTES) as store:
         store.append(sky.all_cells(1), fit_of(sky.all_cells(1)))
     assert "pickle" not in "".join(file.read_text() for file in path.rglob("zarr.json"))
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Let no file grow beyond some bytes, as if the disk were full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_rows_wait_in_memory_while_the_disk_is_full(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LocalPlace, "commit_seconds", 0.0)
+    blocks = np.array_split(sky.all_cells(4), 4)
+    with SkyMapStore(path, ATTRIBUTES) as store:
+        store.append(blocks[0], fit_of(blocks[0]))
+        assert store.trouble is None
+        with full_disk():
+            for block in blocks[1:3]:
+                store.append(block, fit_of(block))
+            assert "map.zarr cannot be written: File too large" in str(store.trouble)
+        assert read_skymap(path).sizes["cell"] == len(blocks[0])
+        store.append(blocks[3], fit_of(blocks[3]))
+        assert store.trouble is None
+        store.describe("reconstruction", {"name": "x"})
+        store.commit(complete=True)
+    data = read_skymap(path)
+    assert np.array_equal(data["uniq"], sky.all_cells(4))
+    assert np.array_equal(data["nllh"], sky.all_cells(4).astype(float))
+    assert data.attrs["reconstruction"] == {"name": "x"}
+
+
+def test_patience_ends_with_the_number_of_rows_that_are_lost(path: Path) -> None:
+    cells = sky.all_cells(1)
+    told: list[str] = []
+    with SkyMapStore(path, ATTRIBUTES, patience=0.1, on_wait=told.append) as store:
+        store.append(cells[:5], fit_of(cells[:5]))
+        store.commit()
+        store.append(cells[5:], fit_of(cells[5:]))
+        with full_disk(), pytest.raises(StoreError, match=r"^7 rows are not kept: .*map\.zarr cannot be .*too large$"):
+            store.commit(complete=True)
+        assert read_skymap(path).sizes["cell"] == 5
+    assert [text.partition("; ")[2] for text in told] == ["tried again for up to 0 s"]
+    data = read_skymap(path)  # there is room again at the end
+    assert data.sizes["cell"] == 12
+    assert data.attrs["complete"]
+
+
+def older(path: Path) -> None:
+    """Turn a store into one of a version 0 that never was: microseconds, and no status."""
+    group = zarr.open_group(path, mode="r+")
+    times = np.asarray(group["time"][:])  # type: ignore[index]
+    del group["time"], group["status"]
+    group.create_array("time_us", data=times / 1000, dimension_names=["cell"])
+    group.attrs["schema_version"] = 0
+
+
+def first_step(columns: versions.Columns, attributes: versions.Attributes) -> tuple[versions.Columns, Any]:
+    columns = {**columns, "time": columns.pop("time_us") * 1000, "status": np.zeros(len(columns["uniq"]), "u1")}
+    return columns, {**attributes, "migrated": True}
+
+
+@pytest.fixture
+def old(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    with SkyMapStore(path, ATTRIBUTES) as store:
+        store.append(sky.all_cells(1), fit_of(sky.all_cells(1)))
+    older(path)
+    monkeypatch.setitem(versions.STEPS, 0, first_step)
+    return path
+
+
+def test_a_store_of_an_older_version_is_read_and_resumed(old: Path) -> None:
+    assert np.allclose(read_skymap(old)["time"], sky.all_cells(1))
+    assert zarr.open_group(old, mode="r").attrs["schema_version"] == 0
+    cells = sky.all_cells(2)
+    with SkyMapStore(old, ATTRIBUTES) as store:
+        store.append(cells, fit_of(cells))
+    data = read_skymap(old)
+    assert zarr.open_group(old, mode="r").attrs["schema_version"] == 1
+    assert np.allclose(data["time"], np.append(sky.all_cells(1), cells))
+    assert data.attrs["migrated"]
+    assert [path.name for path in old.parent.iterdir()] == ["map.zarr"]
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 4])
+def test_killed_while_it_is_migrated_nothing_is_lost(old: Path, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    steps = iter(range(1, 10))
+
+    with monkeypatch.context() as patch:
+        for name in ("_fill", "_clear"):
+            real = getattr(store_zarr, name)
+
+            def counted(*values: Any, real: Any = real) -> None:
+                if next(steps) == at:
+                    raise KeyboardInterrupt
+                real(*values)
+
+            patch.setattr(store_zarr, name, counted)
+        with pytest.raises(KeyboardInterrupt):
+            SkyMapStore(old, ATTRIBUTES)
+    with SkyMapStore(old, ATTRIBUTES) as store:
+        assert np.allclose(store.fit.time_ns, sky.all_cells(1))
+    assert [path.name for path in old.parent.iterdir()] == ["map.zarr"]
+
+
+def test_a_newer_version_is_refused_by_both_names(path: Path) -> None:
+    with SkyMapStore(path, ATTRIBUTES):
+        pass
+    zarr.open_group(path, mode="r+").attrs["schema_version"] = 7
+    for use in (lambda: read_skymap(path), lambda: SkyMapStore(path, ATTRIBUTES)):
+        with pytest.raises(ReadError, match=r"map\.zarr: its data model is version 7; this skymist knows version 1"):
+            use()
+    zarr.open_group(path, mode="r+").attrs["schema_version"] = 1
+    with SkyMapStore(path, ATTRIBUTES):  # the lock was let go of
+        pass
+
+
+def test_a_store_behind_a_url_is_the_same(bucket: str, path: Path) -> None:
+    cells = sky.all_cells(4)
+    for where in (bucket + "/map.zarr", path):
+        for part in (cells[:50], cells[50:]):
+            with SkyMapStore(where, ATTRIBUTES) as store:
+                assert np.array_equal(store.uniq, cells[: len(store.uniq)])
+                store.append(part, fit_of(part))
+        xr.testing.assert_identical(read_skymap(bucket + "/map.zarr"), read_skymap(where))
+    assert read_skymap(bucket + "/map.zarr").encoding["source"] == bucket + "/map.zarr"
+    assert not (place(bucket) / "zarr.json").exists()
+
+
+def test_a_cut_off_store_behind_a_url_is_made_again(bucket: str) -> None:
+    with SkyMapStore(bucket, ATTRIBUTES):
+        pass
+    about = place(bucket) / "zarr.json"
+    about.write_bytes(about.read_bytes().replace(b'"rows"', b'"none"'))
+    with SkyMapStore(bucket, ATTRIBUTES) as store:
+        store.append(sky.all_cells(1), fit_of(sky.all_cells(1)))
+    assert read_skymap(bucket).sizes["cell"] == 12
+
+
+def overtaken(bucket: str) -> None:
+    cells = sky.all_cells(1)
+    with SkyMapStore(bucket, ATTRIBUTES) as store:
+        store.append(cells[:5], fit_of(cells[:5]))
+        store.commit()
+        place(f"{bucket}.lease").write_bytes(b"other 1\n")
+        store.append(cells[5:], fit_of(cells[5:]))
+        store.commit()
+
+
+def test_a_writer_that_another_took_over_from_writes_no_more(bucket: str) -> None:
+    with pytest.raises(LeaseLostError, match="another process is writing"):
+        overtaken(bucket)
+    assert read_skymap(bucket).sizes["cell"] == 5
+    assert place(f"{bucket}.lease").exists()

@@ -1,0 +1,161 @@
+"""Places in object stores (S3 and what speaks like it, Google, Azure), through obstore."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from skymist.errors import StoreError
+from skymist.store.place import Lock, OnWait, Place
+
+if TYPE_CHECKING:
+    import obstore.store
+    from zarr.abc.store import Store
+
+RETRIES: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=5)}
+"""Of one request; whoever asks for it tries again later, and does not stand still meanwhile."""
+
+_WORDS = {
+    "FileNotFoundError": "there is no such bucket or object",
+    "PermissionDeniedError": "permission denied",
+    "UnauthenticatedError": "the credentials are not accepted",
+}
+
+
+class Version(NamedTuple):
+    """Which content an object has, and for how many seconds."""
+
+    tag: str
+    age: float
+
+
+class ObjectPlace(Place):
+    """A key in an object store, or all keys below it.
+
+    Parameters
+    ----------
+    bucket : str
+        ``s3://bucket``.
+    key : str
+    client : obstore store, optional
+        Of the bucket; made if not given.
+
+    Raises
+    ------
+    StoreError
+        If obstore is not installed, or what the environment says of the store makes no sense.
+    """
+
+    commit_seconds = 5.0  # a commit takes some dozens of requests, each of them a round trip
+
+    def __init__(self, bucket: str, key: str, client: "obstore.store.ObjectStore | None" = None) -> None:
+        self.bucket, self.key = bucket, "/".join(part for part in key.split("/") if part)
+        self._client = client or _connect(bucket)
+
+    def __str__(self) -> str:
+        return f"{self.bucket}/{self.key}" if self.key else self.bucket
+
+    def __truediv__(self, name: str) -> Self:
+        return type(self)(self.bucket, f"{self.key}/{name}", self._client)
+
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        """What obstore raises."""
+        from obstore.exceptions import BaseError
+
+        return BaseError, OSError
+
+    @property
+    def name(self) -> str:
+        """The last part of the key."""
+        return self.key.rpartition("/")[2]
+
+    def with_name(self, name: str) -> Self:
+        """Return a neighbour."""
+        return type(self)(self.bucket, f"{self.key.rpartition('/')[0]}/{name}", self._client)
+
+    def exists(self) -> bool:
+        """Tell whether an object is there."""
+        return self.version() is not None
+
+    def read_bytes(self) -> bytes:
+        """Return the content of an object."""
+        return self.read_version()[0]
+
+    def write_bytes(self, content: bytes) -> None:
+        """Write an object: it appears as a whole."""
+        with self.telling("written"):
+            self._client.put(self.key, content)
+
+    def remove(self) -> None:
+        """Remove an object and all below it, if there is any."""
+        with self.telling("removed"):
+            below = [found["path"] for batch in self._client.list(self.key) for found in batch]
+            self._client.delete([self.key, *below])
+
+    def sweep(self) -> None:
+        """Do nothing: half an object never appears."""
+
+    def zarr_store(self) -> "Store":
+        """Return what `zarr` takes as a store."""
+        from zarr.storage import ObjectStore
+
+        return ObjectStore(_connect(str(self)))
+
+    def lock(self, on_wait: OnWait = lambda _: None) -> Lock:
+        """Take the lease beside it, for which one may have to wait; see `Lease`."""
+        from skymist.store.lease import Lease
+
+        return Lease(self, on_wait)
+
+    def reason(self, error: Exception) -> str:
+        """Return the code that the server gave, or what failed; the rest of its answer may name credentials."""
+        kind, first = type(error).__name__, str(error).partition("\n")[0]
+        code = re.search(r"<Code>(\w+)</Code>", str(error))
+        if "169.254.169.254" in first:  # where machines in the cloud get theirs: the last place to look for them
+            return "no credentials are set, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        if "error sending request" in first:
+            return "the server does not answer"
+        words = _WORDS.get(kind) or first.rpartition(" - ")[2].partition("<")[0].strip(" :")
+        return f"{words} ({code[1]})" if code else words
+
+    def version(self) -> Version | None:
+        """Return which content the object has; None if there is no object."""
+        with self.telling("reached"):
+            try:
+                found = self._client.head(self.key)
+            except FileNotFoundError:
+                return None
+        return Version(str(found["e_tag"]), (datetime.now(UTC) - found["last_modified"]).total_seconds())
+
+    def read_version(self) -> tuple[bytes, str]:
+        """Return content and tag of the object."""
+        with self.telling("read"):
+            found = self._client.get(self.key)
+            return bytes(found.bytes()), str(found.meta["e_tag"])
+
+    def replace(self, content: bytes, tag: str | None) -> str | None:
+        """Write the object if it still has this tag (None: if there is none), and return the new one; else None."""
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        with self.telling("written"):
+            try:
+                return self._client.put(self.key, content, mode="create" if tag is None else {"e_tag": tag})["e_tag"]
+            except (AlreadyExistsError, PreconditionError):
+                return None
+            except FileNotFoundError:
+                if tag is None:  # not the object is missing, but its bucket
+                    raise
+                return None
+
+
+def _connect(url: str) -> "obstore.store.ObjectStore":
+    try:
+        from obstore.exceptions import BaseError
+        from obstore.store import from_url
+    except ImportError:
+        raise StoreError(f"{url} needs obstore: pip install 'skymist[object-store]'") from None
+    try:
+        return from_url(url, retry_config=RETRIES)
+    except (BaseError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise StoreError(f"{url} cannot be used: {reason}") from None
