@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 
 from skymist.model.reconstruction import Fit
-from skymist.model.sky import Ints
+from skymist.model.sky import Floats, Ints
 
 
 class Rows(Protocol):
@@ -28,6 +28,10 @@ class Rows(Protocol):
 
     def append(self, uniq: Ints, fit: Fit) -> None:
         """Add evaluated cells."""
+        ...
+
+    def note(self, uniq: Ints, seconds: Floats, iterations: Ints, evaluations: Ints, worker: str) -> None:
+        """Add what cells cost, see `skymist.scan.block.Cost`."""
         ...
 
 
@@ -58,6 +62,9 @@ class MemoryRows:
         """Add evaluated cells."""
         self._uniq.append(np.asarray(uniq, np.int64))
         self._fit.append(fit)
+
+    def note(self, uniq: Ints, seconds: Floats, iterations: Ints, evaluations: Ints, worker: str) -> None:
+        """Keep nothing of what cells cost."""
 
     def take(self, uniq: Ints) -> Fit:
         """Remove these cells and return their fits, in their order."""

@@ -112,6 +112,8 @@ def run(
             for done in workers.collect(TICK):
                 board.take(done)
                 tracker.add(*done)
+                if pace.diagnose and done.cost:
+                    rows.note(done.block.cells, *done.cost)
             workers.count()
             yield tracker.progress(*_stage(workers, rows), workers.workers, workers.threads)
         if not np.isfinite(rows.fit.nllh).any():

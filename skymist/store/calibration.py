@@ -16,10 +16,8 @@ from skymist.errors import StoreError
 from skymist.model.columns import Columns
 from skymist.store.commits import PATIENCE, Commits
 from skymist.store.lease import LeaseLostError
-from skymist.store.place import OnWait, Place, Where, place
-from skymist.store.zarr import _array
-
-CHUNK = 4096
+from skymist.store.place import OnWait, Where, place
+from skymist.store.table import fill_table, open_table, read_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,11 +80,10 @@ class CalibrationStore:
         try:
             with self.place.telling("opened"):
                 self.place.sweep()
-                self._group = _open(self.place, f"calibration/{identity}", attributes)
+                self._group = open_table(self.place, f"calibration/{identity}", Trials, "trial", attributes)
                 self._attributes = dict(self._group.attrs)
                 self._committed = int(str(self._attributes.pop("rows")))
-                kept = (np.asarray(_array(self._group, name)[: self._committed]) for name in Trials.LAYOUT)
-                self._trials, self._published = Trials(*kept), dict[str, Any]()
+                self._trials, self._published = read_table(self._group, Trials), dict[str, Any]()
         except BaseException:
             self._lock.close()
             raise
@@ -116,10 +113,7 @@ class CalibrationStore:
         first, last = self._committed, len(self._trials)
         with self.place.telling("written"):
             self._lock.check()
-            for name in Trials.LAYOUT if last > first else ():
-                array = _array(self._group, name)
-                array.resize((last,))
-                array[first:last] = getattr(self._trials, name)[first:]
+            fill_table(self._group, first, self._trials[first:])
             self._lock.check()
             self._group.attrs["rows"] = last
             if self._published:
@@ -140,17 +134,3 @@ class CalibrationStore:
                 self._commits.finish(wait=not isinstance(error, KeyboardInterrupt | StoreError))
         finally:
             self._lock.close()
-
-
-def _open(kept: Place, name: str, attributes: Mapping[str, Any]) -> zarr.Group:
-    """Return the group of that name; one without a number of rows was cut off while it was made, and is made again."""
-    if (kept / name / "zarr.json").exists():
-        found = zarr.open_group(kept.zarr_store(), path=name, mode="r+")
-        if "rows" in found.attrs:
-            return found
-    (kept / name).remove()
-    group = zarr.open_group(kept.zarr_store(), path=name, mode="w", attributes=dict(attributes))
-    for column, (dtype,) in Trials.LAYOUT.items():
-        group.create_array(column, shape=(0,), chunks=(CHUNK,), dtype=np.dtype(dtype), dimension_names=["trial"])
-    group.attrs["rows"] = 0
-    return group

@@ -16,11 +16,13 @@ from zarr.codecs import BloscCodec
 from skymist.errors import ReadError, StoreError
 from skymist.model import skymap
 from skymist.model.reconstruction import Fit
-from skymist.model.sky import Ints
+from skymist.model.sky import Floats, Ints
 from skymist.store import versions
 from skymist.store.commits import PATIENCE, Commits
+from skymist.store.diagnostics import DiagnosticsWriter
 from skymist.store.lease import LeaseLostError
 from skymist.store.place import OnWait, Place, Where, place
+from skymist.store.table import array_of
 
 CHUNK = 65536
 _FILL = {"uniq": 0, "status": 2}
@@ -66,6 +68,7 @@ class SkyMapStore:
         self._uniq, self._fit = [committed["uniq"].to_numpy()], [skymap.fit_of(committed)]
         self._committed = len(self._uniq[0])
         self._complete, self._changes = bool(committed.attrs["complete"]), dict[str, Any]()
+        self._diagnostics: DiagnosticsWriter | None = None
         self._commits = Commits(self._write, self._unsaved, self.place.commit_seconds, patience, on_wait)
 
     @property
@@ -109,6 +112,13 @@ class SkyMapStore:
         self._fit.append(fit)
         self._commits.when_due()
 
+    def note(self, uniq: Ints, seconds: Floats, iterations: Ints, evaluations: Ints, worker: str) -> None:
+        """Add what cells cost; kept with the next commit."""
+        if self._diagnostics is None:
+            with self.place.telling("written"):
+                self._diagnostics = DiagnosticsWriter(self.place)
+        self._diagnostics.add(uniq, seconds, iterations, evaluations, worker)
+
     def describe(self, name: str, value: Mapping[str, Any]) -> None:
         """Change an attribute of the map at the next commit: some things are known only at its end."""
         self._changes[name] = dict(value)
@@ -126,13 +136,14 @@ class SkyMapStore:
         self._commits.finish()
 
     def _write(self) -> None:
-        data = skymap.create(self.uniq, self.fit, {})
-        first, last = self._committed, data.sizes["cell"]
+        first, last = self._committed, len(self.uniq)
         if last == first and not self._changes:
             return
         with self.place.telling("written"):
             self._lock.check()
-            _fill(self._group, data, first)
+            _fill(self._group, skymap.create(self.uniq[first:], self.fit[first:], {}), first)
+            if self._diagnostics is not None:
+                self._diagnostics.write()
             self._lock.check()
             self._group.attrs.update({"rows": last, **self._changes})
         self._committed, self._changes = last, {}
@@ -178,7 +189,7 @@ def read_skymap(where: Where) -> xr.Dataset:
         current = attributes.get("schema_version") == skymap.SCHEMA_VERSION
         # Array by array: a process that died in a commit leaves them of different lengths.
         names = _columns() if current else sorted(group.array_keys())
-        columns = {name: np.asarray(_array(group, name)[:rows]) for name in names}
+        columns = {name: np.asarray(array_of(group, name)[:rows]) for name in names}
         columns, attributes = versions.upgrade(columns, attributes, str(kept))
         data = skymap.validate(skymap.from_columns(columns, attributes), str(kept))
     except kept.errors as error:
@@ -254,18 +265,12 @@ def _clear(kept: Place) -> None:
 
 
 def _fill(group: zarr.Group, data: xr.Dataset, first: int) -> None:
-    """Write the rows of a map from `first` on; it may be repeated if it failed half-way."""
-    last = data.sizes["cell"]
+    """Write the rows of a map behind the first ones; it may be repeated if it failed half-way."""
+    last = first + data.sizes["cell"]
     for name in _columns() if last > first else ():
-        array = _array(group, name)
+        array = array_of(group, name)
         array.resize((last, *array.shape[1:]))
-        array[first:last] = data[name].to_numpy()[first:last]
-
-
-def _array(group: zarr.Group, name: str) -> "zarr.Array[Any]":
-    array = group[name]
-    assert isinstance(array, zarr.Array)
-    return array
+        array[first:last] = data[name].to_numpy()
 
 
 def _columns() -> tuple[str, ...]:

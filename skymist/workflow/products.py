@@ -14,6 +14,7 @@ from skymist.errors import UnknownNameError
 from skymist.model import region, sky, skymap
 from skymist.model.detector import Detector
 from skymist.store import fits
+from skymist.store.diagnostics import read_diagnostics
 from skymist.store.place import Place, Where, place, write_bytes
 
 CONTAINMENTS = (0.5, 0.9)
@@ -149,7 +150,7 @@ def _figure(data: xr.Dataset, path: Place, calibration: str, *, kind: str) -> No
 
 
 def _csv(data: xr.Dataset, path: Place, _: str) -> None:
-    """Every evaluated cell: where it is (degrees) and what was fitted there."""
+    """Every evaluated cell: where it is (degrees), what was fitted there, and what it cost if the map says so."""
     uniq = data["uniq"].to_numpy()
     ra, dec = sky.centers(uniq)
     frame = data.drop_dims("axis").to_dataframe().reset_index(drop=True)
@@ -158,6 +159,8 @@ def _csv(data: xr.Dataset, path: Place, _: str) -> None:
     frame.insert(2, "ra", np.degrees(ra))
     frame.insert(3, "dec", np.degrees(dec))
     frame[["x", "y", "z"]] = data["vertex"].to_numpy()
+    if (costs := read_diagnostics(data.encoding["source"])) is not None:
+        frame = frame.merge(costs.to_dataframe().drop_duplicates("uniq", keep="last"), "left", "uniq")
     write_bytes(path, frame.to_csv(index=False).encode())
 
 
