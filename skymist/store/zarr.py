@@ -4,6 +4,7 @@ Rows are appended; the number of committed rows is written last. A process kille
 leaves rows beyond that number, which nobody reads and the next writer overwrites.
 """
 
+import errno
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -258,7 +259,10 @@ def _fill(group: zarr.Group, data: xr.Dataset, first: int) -> None:
 
 
 def _array(group: zarr.Group, name: str) -> "zarr.Array[Any]":
-    array = group[name]
+    try:
+        array = group[name]
+    except KeyError:
+        raise FileNotFoundError(errno.ENOENT, f"its column {name} is gone") from None
     assert isinstance(array, zarr.Array)
     return array
 

@@ -2,6 +2,7 @@
 
 import json
 import resource
+import shutil
 import subprocess
 import sys
 import uuid
@@ -205,6 +206,17 @@ def test_patience_ends_with_the_number_of_rows_that_are_lost(path: Path) -> None
     data = read_skymap(path)  # there is room again at the end
     assert data.sizes["cell"] == 12
     assert data.attrs["complete"]
+
+
+def test_a_store_that_was_removed_is_one_clear_error(path: Path) -> None:
+    with pytest.raises(StoreError, match=r"12 rows are not kept: .*map\.zarr cannot be written: its column .* is gone"):
+        removed_while_written(path)
+
+
+def removed_while_written(path: Path) -> None:
+    with SkyMapStore(path, ATTRIBUTES, patience=0.1) as store:
+        shutil.rmtree(path)
+        store.append(sky.all_cells(1), fit_of(sky.all_cells(1)))
 
 
 def older(path: Path) -> None:
