@@ -149,6 +149,8 @@ def test_what_is_no_store_is_one_clear_error(path: Path) -> None:
     (path / "zarr.json").write_text("{")
     with pytest.raises(ReadError, match="not a sky map"):
         read_skymap(path)
+    with pytest.raises(StoreError, match="something else than a sky map"):
+        SkyMapStore(path, ATTRIBUTES)
     xr.Dataset({"x": ("y", [1])}).to_zarr(path, mode="w", zarr_format=3, consolidated=False)
     with pytest.raises(ReadError, match="not a sky map"):
         read_skymap(path)
