@@ -1,1 +1,1 @@
-"""Sky maps on disk: Zarr, FITS."""
+"""Sky maps on disk and in object stores: Zarr, FITS."""

@@ -45,7 +45,7 @@ class Lease:
     def __init__(self, place: ObjectPlace, on_wait: OnWait) -> None:
         self._place, self._object = place, place.with_name(f"{place.name}.lease")
         self._owner, self._count = uuid.uuid4().hex, 0
-        self._tag = self._take(on_wait)
+        self._version = self._take(on_wait)
         self._busy, self._ended = threading.Lock(), threading.Event()
         self._thread = threading.Thread(target=self._renew, name="skymist-lease", daemon=True)
         self._thread.start()
@@ -61,12 +61,12 @@ class Lease:
             If the store cannot be reached.
         """
         with self._busy:
-            tag = self._object.replace(self._content(), self._tag) or self._tag_if_ours()
-            if tag is None:
+            version = self._object.replace(self._content(), self._version) or self._version_if_ours()
+            if version is None:
                 raise LeaseLostError(
                     f"another process is writing {self._place}: this one was not heard of for too long"
                 )
-            self._tag = tag
+            self._version = version
 
     def close(self) -> None:
         """Give it back, if it is still ours and the store can be reached."""
@@ -76,23 +76,23 @@ class Lease:
             self.check()  # so that nobody takes it just before it is removed
             self._object.remove()
 
-    def _take(self, on_wait: OnWait) -> str:
-        tag = self._object.replace(self._content(), None)
-        if tag is None:
+    def _take(self, on_wait: OnWait) -> Version:
+        taken = self._object.replace(self._content(), None)
+        if taken is None:
             held = self._object.version()
             if held and held.age < LONG_AGO:
                 on_wait(f"{self._place}: its last writer did not end well, or still writes; known in {SECONDS:.0f} s")
                 held = self._watch(held)
-            tag = self._object.replace(self._content(), held and held.tag)
-        if tag is None:
+            taken = self._object.replace(self._content(), held)
+        if taken is None:
             raise self._place.busy()
-        return tag
+        return taken
 
     def _watch(self, held: Version) -> Version | None:
         """Return the lease if it was not renewed for `SECONDS`, and None if it was given back meanwhile."""
         end, now = time.monotonic() + SECONDS, self._object.version()
         while now and time.monotonic() < end:
-            if now.tag != held.tag:
+            if now != held:
                 raise self._place.busy()
             time.sleep(min(1.0, SECONDS / 10))
             now = self._object.version()
@@ -103,14 +103,14 @@ class Lease:
             with suppress(StoreError):  # the next commit finds out
                 self.check()
 
-    def _tag_if_ours(self) -> str | None:
-        """Return the tag of a renewal whose answer was lost; None if the lease is another's, or was removed."""
+    def _version_if_ours(self) -> Version | None:
+        """Return what a renewal wrote whose answer was lost; None if the lease is another's, or was removed."""
         if not self._object.exists():
             return None
-        content, tag = self._object.read_version()
-        return tag if content.decode(errors="replace").startswith(self._owner) else None
+        content, version = self._object.read_version()
+        return version if content.decode(errors="replace").startswith(self._owner) else None
 
     def _content(self) -> bytes:
-        """Return something new each time: the tag of an object is a digest of its content."""
+        """Return something new each time: what tells versions apart may be a digest."""
         self._count += 1
         return f"{self._owner} {self._count}\n".encode()

@@ -1,8 +1,9 @@
 """Places in object stores (S3 and what speaks like it, Google, Azure), through obstore."""
 
 import re
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from skymist.errors import StoreError
 from skymist.store.place import Lock, OnWait, Place
@@ -21,11 +22,18 @@ _WORDS = {
 }
 
 
-class Version(NamedTuple):
-    """Which content an object has, and for how many seconds."""
+@dataclass(frozen=True)
+class Version:
+    """Which content an object has (S3 and Azure go by the tag, Google by the number), and for how many seconds."""
 
-    tag: str
-    age: float
+    tag: str | None
+    number: str | None
+    age: float = field(default=0.0, compare=False)
+
+    def mode(self) -> Any:
+        """Return how to write only in its place."""
+        known = {"e_tag": self.tag, "version": self.number}
+        return {name: value for name, value in known.items() if value is not None}
 
 
 class ObjectPlace(Place):
@@ -125,25 +133,27 @@ class ObjectPlace(Place):
                 found = self._client.head(self.key)
             except FileNotFoundError:
                 return None
-        return Version(str(found["e_tag"]), (datetime.now(UTC) - found["last_modified"]).total_seconds())
+        age = (datetime.now(UTC) - found["last_modified"]).total_seconds()
+        return Version(found["e_tag"], found["version"], age)
 
-    def read_version(self) -> tuple[bytes, str]:
-        """Return content and tag of the object."""
+    def read_version(self) -> tuple[bytes, Version]:
+        """Return the content of the object, and which one it is."""
         with self.telling("read"):
             found = self._client.get(self.key)
-            return bytes(found.bytes()), str(found.meta["e_tag"])
+            return bytes(found.bytes()), Version(found.meta["e_tag"], found.meta["version"])
 
-    def replace(self, content: bytes, tag: str | None) -> str | None:
-        """Write the object if it still has this tag (None: if there is none), and return the new one; else None."""
+    def replace(self, content: bytes, before: Version | None) -> Version | None:
+        """Write the object if it still is what it was (None: not there), and return what it is now; else None."""
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
         with self.telling("written"):
             try:
-                return self._client.put(self.key, content, mode="create" if tag is None else {"e_tag": tag})["e_tag"]
+                found = self._client.put(self.key, content, mode=before.mode() if before else "create")
+                return Version(found["e_tag"], found["version"])
             except (AlreadyExistsError, PreconditionError):
                 return None
             except FileNotFoundError:
-                if tag is None:  # not the object is missing, but its bucket
+                if before is None:  # not the object is missing, but its bucket
                     raise
                 return None
 

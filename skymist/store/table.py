@@ -1,5 +1,6 @@
 """Growing tables in a group of their own beside the columns of a map; the number of rows is written last."""
 
+import errno
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -58,6 +59,9 @@ def fill_table(group: zarr.Group, first: int, rows: Columns) -> None:
 
 def array_of(group: zarr.Group, name: str) -> "zarr.Array[Any]":
     """Return the array of that name."""
-    array = group[name]
+    try:
+        array = group[name]
+    except KeyError:
+        raise FileNotFoundError(errno.ENOENT, f"its column {name} is gone") from None
     assert isinstance(array, zarr.Array)
     return array

@@ -225,7 +225,12 @@ def _open(kept: Place, attributes: Mapping[str, Any]) -> zarr.Group:
 
 def _is_whole(kept: Place) -> bool:
     """Tell whether there is a store with its number of rows."""
-    return (kept / "zarr.json").exists() and "rows" in zarr.open_group(kept.zarr_store(), mode="r").attrs
+    if not (kept / "zarr.json").exists():
+        return False
+    try:
+        return "rows" in zarr.open_group(kept.zarr_store(), mode="r").attrs
+    except ValueError as error:
+        raise StoreError(f"{kept} holds something else than a sky map ({error}); choose another --out") from error
 
 
 def _spare(kept: Place) -> Place:

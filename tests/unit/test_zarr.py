@@ -2,6 +2,7 @@
 
 import json
 import resource
+import shutil
 import subprocess
 import sys
 import uuid
@@ -19,8 +20,9 @@ from skymist.errors import ReadError, StoreError
 from skymist.model import sky
 from skymist.model.reconstruction import Fit
 from skymist.model.sky import Ints
-from skymist.store import versions
+from skymist.store import lease, versions
 from skymist.store import zarr as store_zarr
+from skymist.store.calibration import CalibrationStore, Trials
 from skymist.store.lease import LeaseLostError
 from skymist.store.place import LocalPlace, place
 from skymist.store.zarr import SkyMapStore, read_skymap
@@ -57,6 +59,7 @@ def bucket(server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     secrets = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_REGION": "us-east-1"}
     for name, value in {**secrets, "AWS_ENDPOINT_URL": server, "AWS_ALLOW_HTTP": "true"}.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(lease, "RENEWAL", 0.2)
     boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="maps")
     return f"s3://maps/{uuid.uuid4()}"
 
@@ -146,6 +149,8 @@ def test_what_is_no_store_is_one_clear_error(path: Path) -> None:
     (path / "zarr.json").write_text("{")
     with pytest.raises(ReadError, match="not a sky map"):
         read_skymap(path)
+    with pytest.raises(StoreError, match="something else than a sky map"):
+        SkyMapStore(path, ATTRIBUTES)
     xr.Dataset({"x": ("y", [1])}).to_zarr(path, mode="w", zarr_format=3, consolidated=False)
     with pytest.raises(ReadError, match="not a sky map"):
         read_skymap(path)
@@ -203,6 +208,17 @@ def test_patience_ends_with_the_number_of_rows_that_are_lost(path: Path) -> None
     data = read_skymap(path)  # there is room again at the end
     assert data.sizes["cell"] == 12
     assert data.attrs["complete"]
+
+
+def test_a_store_that_was_removed_is_one_clear_error(path: Path) -> None:
+    with pytest.raises(StoreError, match=r"12 rows are not kept: .*map\.zarr cannot be written: its column .* is gone"):
+        removed_while_written(path)
+
+
+def removed_while_written(path: Path) -> None:
+    with SkyMapStore(path, ATTRIBUTES, patience=0.1) as store:
+        shutil.rmtree(path)
+        store.append(sky.all_cells(1), fit_of(sky.all_cells(1)))
 
 
 def older(path: Path) -> None:
@@ -284,6 +300,25 @@ def test_a_store_behind_a_url_is_the_same(bucket: str, path: Path) -> None:
         xr.testing.assert_identical(read_skymap(bucket + "/map.zarr"), read_skymap(where))
     assert read_skymap(bucket + "/map.zarr").encoding["source"] == bucket + "/map.zarr"
     assert not (place(bucket) / "zarr.json").exists()
+
+
+def test_pseudo_experiments_are_kept_behind_a_url(bucket: str) -> None:
+    with SkyMapStore(bucket, ATTRIBUTES) as scan:
+        scan.append(sky.all_cells(1), fit_of(sky.all_cells(1)))
+    rows = Trials(np.arange(6), np.linspace(0, 1, 6), np.ones(6))
+    for part in (rows[:4], rows[4:]):
+        with CalibrationStore(bucket, "one", {"seed": 1}) as store:
+            store.append(part)
+            with pytest.raises(StoreError, match="another process is writing"):
+                store.place.lock()
+    with CalibrationStore(bucket, "one", {"seed": 1}) as store:
+        assert np.array_equal(store.trials.index, rows.index)
+        assert np.array_equal(store.trials.ts, rows.ts)
+        assert store.attributes == {"seed": 1}
+        store.publish({"id": "one"})
+    data = read_skymap(bucket)
+    assert data.attrs["calibration"] == {"id": "one"}
+    assert data.sizes["cell"] == 12
 
 
 def test_a_cut_off_store_behind_a_url_is_made_again(bucket: str) -> None:
