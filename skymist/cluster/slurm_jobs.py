@@ -51,13 +51,13 @@ class Jobs:
         self.limits = (count, count) if count else (settings.minimum, settings.maximum)
 
     def __enter__(self) -> Self:
-        # Dask's own care for lost workers would cancel what has replaced them and still waits in the queue.
-        self.left_to_us: AbstractContextManager[Any] = dask.config.set(
-            {"distributed.deploy.lost-worker-timeout": "1 day"}
-        )
         options = self.settings.job_options(self.job_name, self.security)
         self.cluster = SLURMCluster(
             job_cls=_Job, name=self.job_name, scheduler_options=self.settings.scheduler_options(), **options
+        )
+        # Dask's own care for lost workers would cancel what has replaced them and still waits in the queue.
+        self.left_to_us: AbstractContextManager[Any] = dask.config.set(
+            {"distributed.deploy.lost-worker-timeout": "1 day"}
         )
         self.keeper = self.cluster.adapt(
             Adaptive=partial(_Keeper, log=self._log),
