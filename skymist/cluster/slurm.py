@@ -124,10 +124,8 @@ class Slurm:
 
     def show(self, name: str) -> str:
         """Return the job script, and how many jobs there would be."""
-        from distributed import Security
-
         folder = Path(self.shared_directory).expanduser() / "tls-RUN"
-        options = self.job_options("skymist-RUN", _signed(folder, Security) if self.tls else None)
+        options = self.job_options("skymist-RUN", _signed(folder) if self.tls else None)
         scheduler = f"{'tls' if self.tls else 'tcp'}://{self.scheduler_host or 'HOST'}:PORT"
         limits = (
             f"# {name}: {self.minimum} to {self.maximum} jobs, more than {self.minimum} while there is work for them"
@@ -205,18 +203,20 @@ class Slurm:
                 file = Path(name, path)
                 file.touch(mode=0o600)
                 file.write_text(text)
-            yield _signed(Path(name), Security)
+            yield _signed(Path(name))
 
 
 _CERTIFICATE, _KEY = "certificate.pem", "key.pem"
 
 
-def _signed(folder: Path, security: Any) -> Any:
+def _signed(folder: Path) -> "Security":
     """Return a Security of files, so that no key is in a job script or representation."""
+    from distributed import Security
+
     certificate, key = str(folder / _CERTIFICATE), str(folder / _KEY)
     roles = {f"tls_{role}_{what}": it for role in ("client", "scheduler", "worker")
              for what, it in (("cert", certificate), ("key", key))}  # fmt: skip
-    return security(require_encryption=True, tls_ca_file=certificate, **roles)
+    return Security(require_encryption=True, tls_ca_file=certificate, **roles)
 
 
 def _import_jobqueue() -> Any:
