@@ -4,6 +4,7 @@ import re
 import secrets
 import shutil
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -123,10 +124,8 @@ class Slurm:
 
     def show(self, name: str) -> str:
         """Return the job script, and how many jobs there would be."""
-        from distributed import Security
-
         folder = Path(self.shared_directory).expanduser() / "tls-RUN"
-        options = self.job_options("skymist-RUN", _signed(folder, Security) if self.tls else None)
+        options = self.job_options("skymist-RUN", _signed(folder) if self.tls else None)
         scheduler = f"{'tls' if self.tls else 'tcp'}://{self.scheduler_host or 'HOST'}:PORT"
         limits = (
             f"# {name}: {self.minimum} to {self.maximum} jobs, more than {self.minimum} while there is work for them"
@@ -158,15 +157,24 @@ class Slurm:
 
     def scheduler_options(self) -> dict[str, Any]:
         """Return the arguments of the scheduler: on one interface, its pages on loopback only."""
-        from distributed.utils import get_ip
-
-        host = {"interface": self.interface} if self.interface else {"host": get_ip()}
         return {
-            **({"host": self.scheduler_host} if self.scheduler_host else host),
+            "host": self._listen(),
             "dashboard": False,
             "dashboard_address": "127.0.0.1:0",
             "worker_ttl": f"{self.worker_ttl_s} s",
         }
+
+    def _listen(self) -> str:
+        """Return the address of this machine for the scheduler, after a try."""
+        from distributed.utils import get_ip, get_ip_interface
+
+        try:
+            host = self.scheduler_host or (get_ip_interface(self.interface) if self.interface else get_ip())
+            socket.create_server((host, 0)).close()
+        except (OSError, ValueError) as error:
+            place = self.scheduler_host or self.interface
+            raise RequestError(f"the scheduler cannot listen on {place} of this machine: {error}") from error
+        return str(host)
 
     def _worker_arguments(self) -> list[str]:
         # Without a nanny, a suspended worker is given up at once; several in a job need theirs.
@@ -187,23 +195,28 @@ class Slurm:
         shared = Path(self.shared_directory).expanduser()
         shared.mkdir(parents=True, exist_ok=True, mode=0o700)
         with TemporaryDirectory(prefix="tls-", dir=shared) as name:
-            secret = Security.temporary()
+            try:
+                secret = Security.temporary()
+            except ImportError:
+                raise RequestError("tls needs cryptography: pip install 'skymist[slurm]'") from None
             for path, text in ((_CERTIFICATE, secret.tls_ca_file), (_KEY, secret.tls_worker_key)):
                 file = Path(name, path)
                 file.touch(mode=0o600)
                 file.write_text(text)
-            yield _signed(Path(name), Security)
+            yield _signed(Path(name))
 
 
 _CERTIFICATE, _KEY = "certificate.pem", "key.pem"
 
 
-def _signed(folder: Path, security: Any) -> Any:
+def _signed(folder: Path) -> "Security":
     """Return a Security of files, so that no key is in a job script or representation."""
+    from distributed import Security
+
     certificate, key = str(folder / _CERTIFICATE), str(folder / _KEY)
     roles = {f"tls_{role}_{what}": it for role in ("client", "scheduler", "worker")
              for what, it in (("cert", certificate), ("key", key))}  # fmt: skip
-    return security(require_encryption=True, tls_ca_file=certificate, **roles)
+    return Security(require_encryption=True, tls_ca_file=certificate, **roles)
 
 
 def _import_jobqueue() -> Any:

@@ -51,13 +51,13 @@ class Jobs:
         self.limits = (count, count) if count else (settings.minimum, settings.maximum)
 
     def __enter__(self) -> Self:
-        # Dask's own care for lost workers would cancel what has replaced them and still waits in the queue.
-        self.left_to_us: AbstractContextManager[Any] = dask.config.set(
-            {"distributed.deploy.lost-worker-timeout": "1 day"}
-        )
         options = self.settings.job_options(self.job_name, self.security)
         self.cluster = SLURMCluster(
             job_cls=_Job, name=self.job_name, scheduler_options=self.settings.scheduler_options(), **options
+        )
+        # Dask's own care for lost workers would cancel what has replaced them and still waits in the queue.
+        self.left_to_us: AbstractContextManager[Any] = dask.config.set(
+            {"distributed.deploy.lost-worker-timeout": "1 day"}
         )
         self.keeper = self.cluster.adapt(
             Adaptive=partial(_Keeper, log=self._log),
@@ -108,13 +108,20 @@ class Jobs:
         end = time.monotonic() + GONE_S
         while left := self._queued():
             if time.monotonic() > end:
-                raise ScanError(f"jobs {', '.join(left)} are still in the queue; scancel --name {self.job_name}")
+                # What is completing has stopped; a node may take long to tidy up after it.
+                stuck = [job for job, state in left.items() if state != "COMPLETING"]
+                if not stuck:
+                    return
+                raise ScanError(f"jobs may be left in the queue ({', '.join(stuck)}); scancel --name {self.job_name}")
             self._cancel()
             time.sleep(0.5)
 
-    def _queued(self) -> list[str]:
-        answer = run_command(_squeue(self.job_name), capture_output=True, check=False, text=True)
-        return answer.stdout.split()
+    def _queued(self) -> dict[str, str]:
+        """Return the jobs in the queue with their states; something unknown if SLURM does not answer."""
+        answer = run_command(_squeue(self.job_name, "%A %T"), capture_output=True, check=False, text=True)
+        if answer.returncode:
+            return {"squeue fails": answer.stderr}
+        return dict(line.split() for line in answer.stdout.splitlines())
 
 
 def _squeue(job_name: str, what: str = "%A") -> list[str]:

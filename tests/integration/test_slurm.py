@@ -17,7 +17,7 @@ import yaml
 from distributed import Client
 
 from skymist import cluster
-from skymist.errors import ScanError
+from skymist.errors import RequestError, ScanError
 from skymist.model.request import parse_levels
 from skymist.workflow.events import load_event
 from skymist.workflow.scan import load_reconstruction, scan_event
@@ -135,7 +135,7 @@ def test_jobs_come_for_work_and_go_without(configure: Callable[..., str]) -> Non
 
 
 def test_workers_leave_before_the_walltime_ends_and_others_come(configure: Callable[..., str]) -> None:
-    with cluster.connect(configure(walltime="00:00:24", margin_s=10), 1) as client:
+    with cluster.connect(configure(walltime="00:00:14", margin_s=6), 1) as client:
         first = workers_of(client)
         until(lambda: workers_of(client) - first)
         assert client.submit(int, 1).result() == 1
@@ -183,6 +183,25 @@ def test_interrupted_it_leaves_no_job(configure: Callable[..., str], tmp_path: P
 )
 def test_jobs_that_never_work_are_told(configure: Callable[..., str], values: dict[str, Any], said: str) -> None:
     with pytest.raises(ScanError, match=said), cluster.connect(configure(**values)):
+        pass
+
+
+def test_jobs_that_only_wait_are_told(configure: Callable[..., str]) -> None:
+    with (
+        pytest.raises(ScanError, match="no worker after 3 s; the queue says: PENDING"),
+        cluster.connect(configure(threads=999, wait_s=3)),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("values", [{"scheduler_host": "192.0.2.1"}, {"scheduler_host": None, "interface": "ib77"}])
+def test_a_place_where_the_scheduler_cannot_listen_is_told(
+    configure: Callable[..., str], values: dict[str, Any]
+) -> None:
+    with (
+        pytest.raises(RequestError, match=r"cannot listen on (192\.0\.2\.1|ib77)"),
+        cluster.connect(configure(**values)),
+    ):
         pass
 
 
