@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 POLL_S = 0.25
 
+ANSWER_S = 30
+
 OPERATOR = "install it with Helm: chart dask-kubernetes-operator of https://helm.dask.org"
 
 
@@ -68,9 +70,8 @@ class Run:
         """Wait for scheduler and worker and yield a client."""
         from distributed import Client
 
-        with _refusals():
-            self._until("the operator has not taken it up; does it run, and watch this namespace?", self._phase)
-            self._until("its scheduler is not ready", self._scheduler)
+        self._until("the operator has not taken it up; does it run, and watch this namespace?", self._phase)
+        self._until("its scheduler is not ready", self._scheduler)
         with self._address(service_type) as place:
             address = f"{'tls' if security else 'tcp'}://{place}"
             try:
@@ -125,9 +126,7 @@ class Run:
         """Yield HOST:PORT of the scheduler as seen from here."""
         inside = f"{self.name}-scheduler.{self.namespace}.svc"
         if service_type == "LoadBalancer":
-            with _refusals():
-                host = self._until("its load balancer has no address", self._balancer)
-            yield f"{host}:{COMM_PORT}"
+            yield f"{self._until('its load balancer has no address', self._balancer)}:{COMM_PORT}"
         elif _resolves(inside):
             yield f"{inside}:{COMM_PORT}"
         else:
@@ -146,10 +145,11 @@ class Run:
 
     def _until(self, failure: str, found: Callable[[], T]) -> T:
         """Return what is found, as soon as that is something."""
-        while not (it := found()):
-            if self._left() <= 0:
-                raise ScanError(f"{self.name}: {failure} ({self.timeout_s} s){self._trouble()}")
-            time.sleep(POLL_S)
+        with _refusals():
+            while not (it := found()):
+                if self._left() <= 0:
+                    raise ScanError(f"{self.name}: {failure} ({self.timeout_s} s){self._trouble()}")
+                time.sleep(POLL_S)
         return it
 
     def _left(self) -> float:
@@ -169,7 +169,9 @@ def _api(context: str | None, namespace: str) -> Any:
     except ImportError:
         raise RequestError('Kubernetes needs kr8s: pip install "skymist[kubernetes]"') from None
     try:
-        return kr8s.api(context=context, namespace=namespace)
+        api = kr8s.api(context=context, namespace=namespace)
+        api.timeout = ANSWER_S  # kr8s would wait for ever
+        return api
     except (ValueError, OSError, httpx.HTTPError, kr8s.APITimeoutError) as error:
         hint = "kubectl get pods must work here (KUBECONFIG, ~/.kube/config)"
         raise RequestError(f"no Kubernetes cluster can be reached: {error}; {hint}") from None
