@@ -34,6 +34,9 @@ _SCHEDULER_SETTINGS = {
 }
 
 
+_ONE_THREAD = "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
+
+
 def manifests(of: "Kubernetes", run: str, workers: int | None, pem: tuple[str, str]) -> list[Manifest]:
     """Return what is submitted; the first, the DaskCluster, owns the others.
 
@@ -153,11 +156,14 @@ def _health() -> Manifest:
 def _worker(of: "Kubernetes", run: str, pem: tuple[str, str]) -> Manifest:
     where = ["--host", "$(POD_IP)", "--dashboard-address", "$(POD_IP):0", "--no-dashboard"]
     what = ["--name", "$(DASK_WORKER_NAME)", "--nthreads", str(of.threads), "--death-timeout", "60"]
+    # Kubernetes restarts what ends. For a nanny that is silent, too, the scheduler would wait 30 s more.
+    what += ["--no-nanny"]
     scheme = "tcp" if of.tls == "off" else "tls"
     settings = {
         # The operator would say tcp.
         "DASK_SCHEDULER_ADDRESS": f"{scheme}://{run}-scheduler.{of.namespace}.svc:{COMM_PORT}",
         "DASK_DISTRIBUTED__WORKER__HTTP__ROUTES": '["distributed.http.health"]',
+        **dict.fromkeys(_ONE_THREAD, "1"),  # as a nanny does: Dask's threads are enough
     }
     container = {
         **_container(of, run, "worker", settings, pem),

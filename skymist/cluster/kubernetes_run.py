@@ -20,6 +20,8 @@ POLL_S = 0.25
 
 ANSWER_S = 30
 
+ATTEMPT_S = 10
+
 OPERATOR = "install it with Helm: chart dask-kubernetes-operator of https://helm.dask.org"
 
 
@@ -68,16 +70,11 @@ class Run:
     @contextmanager
     def reached(self, service_type: str, security: "Security | None") -> "Iterator[Client]":
         """Wait for scheduler and worker and yield a client."""
-        from distributed import Client
-
         self._until("the operator has not taken it up; does it run, and watch this namespace?", self._phase)
         self._until("its scheduler is not ready", self._scheduler)
         with self._address(service_type) as place:
             address = f"{'tls' if security else 'tcp'}://{place}"
-            try:
-                client = Client(address, security=security, timeout=self._left())
-            except OSError as error:
-                raise ScanError(f"{self.name}: its scheduler at {address} cannot be reached: {error}") from None
+            client = self._until(f"its scheduler at {address} cannot be reached", lambda: _client(address, security))
             with client:
                 self._until("it has no worker", lambda: client.scheduler_info(n_workers=1)["workers"])
                 yield client
@@ -194,6 +191,16 @@ def _refusals() -> Iterator[None]:
         raise ScanError(f"it was deleted while it started: {error}") from None
     except (kr8s.APITimeoutError, httpx.HTTPError) as error:
         raise ScanError(f"Kubernetes does not answer: {error}") from None
+
+
+def _client(address: str, security: "Security | None") -> "Client | None":
+    """Return a client, if the scheduler can be reached: load balancers also accept what leads nowhere yet."""
+    from distributed import Client
+
+    try:
+        return Client(address, security=security, timeout=ATTEMPT_S)
+    except OSError:
+        return None
 
 
 def _resolves(host: str) -> bool:

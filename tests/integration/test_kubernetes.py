@@ -56,9 +56,13 @@ class Rig:
     def workers(self) -> list[str]:
         return self.names("pods", "dask.org/component=worker")
 
+    def suspend(self, pod: str) -> None:
+        """Let a pod fall silent, as if its node had been cut off."""
+        (started,) = [line.split() for line in (self.home / "logs/kubelet.log").read_text().splitlines() if pod in line]
+        os.killpg(int(started[4]), signal.SIGSTOP)
+
     def is_clean(self) -> bool:
-        ours = "app.kubernetes.io/managed-by=skymist"
-        left = [self.api("GET", f"/api/v1/namespaces/default/{it}?labelSelector={ours}") for it in KINDS]
+        left = [self.api("GET", f"/api/v1/namespaces/default/{it}?labelSelector={OURS}") for it in KINDS]
         return not any(it["items"] for it in left) and not self.names("daskclusters")
 
     def start(self, *arguments: str, inside: bool = False) -> "subprocess.Popen[str]":
@@ -80,6 +84,7 @@ class Rig:
 
 
 KINDS = "pods", "services", "secrets"
+OURS = "app.kubernetes.io/managed-by=skymist"
 
 
 @pytest.fixture(scope="module")
@@ -160,15 +165,14 @@ def test_without_the_operator_it_says_how_to_install_it(without_operator: str) -
 
 def test_a_scan_that_loses_pods_ends_with_the_same_map(rig: Rig, tmp_path: Path) -> None:
     out = tmp_path / "pods"
-    scan = rig.scan(write(tmp_path), out, *SLOW, *LEVELS, "--workers", "2")
-    seen: set[str] = set()
-    for target in (20, 200):
-        wait_until(lambda target=target: rows(out) >= target and len(rig.workers()) == 2, scan)
-        if not seen:
-            check_what_is_open(rig)
-        victim = next(name for name in rig.workers() if name not in seen)
-        seen.update(rig.workers())
-        rig.api("DELETE", f"/api/v1/namespaces/default/pods/{victim}")
+    scan = rig.scan(write(tmp_path, worker_ttl_s=5), out, *SLOW, *LEVELS, "--workers", "2")
+    wait_until(lambda: rows(out) >= 20 and len(rig.workers()) == 2, scan)
+    assert len(rig.names("pods", OURS)) == 3
+    check_what_is_open(rig)
+    silent, other = rig.workers()
+    rig.suspend(silent)
+    wait_until(lambda: rows(out) >= 200, scan)
+    rig.api("DELETE", f"/api/v1/namespaces/default/pods/{other}")
     lossy = finish(scan)
     assert np.unique(lossy["uniq"]).size == lossy["uniq"].size
     xr.testing.assert_identical(lossy, scan_here(rig, tmp_path / "here", "--reco", "bowl", *LEVELS))
@@ -258,7 +262,7 @@ def test_an_interrupted_scan_leaves_nothing(rig: Rig, tmp_path: Path) -> None:
 def test_pods_that_cannot_start_are_told_and_deleted(rig: Rig, tmp_path: Path) -> None:
     """The kubelet here refuses Secrets, which are the default."""
     scan = rig.scan(write(tmp_path, tls="secret", start_timeout_s=8), tmp_path, *SLOW, *LEVELS)
-    wait_until(lambda: rig.names("secrets", "app.kubernetes.io/name=skymist"), scan)
+    wait_until(lambda: rig.names("secrets", OURS), scan)
     _, notes = scan.communicate(timeout=PATIENCE_S)
     assert scan.returncode == 1, notes
     assert "its scheduler is not ready (8 s); pod skymist-" in notes

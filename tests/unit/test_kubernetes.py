@@ -26,7 +26,7 @@ FULL: dict[str, Any] = {
     "context": "site",
     "service_account": "scanner",
     "priority_class": "urgent",
-    "environment": {"OMP_NUM_THREADS": "1"},
+    "environment": {"HTTPS_PROXY": ""},
     "image_pull_secrets": ("registry",),
     "node_selector": {"cloud.google.com/gke-spot": "true"},
     "tolerations": ("cloud.google.com/gke-spot=true:NoSchedule", "dedicated:NoExecute"),
