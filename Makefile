@@ -44,6 +44,6 @@ INSTALL = $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/pytho
 	@touch $@
 
 .venv/dev: .venv/uv pyproject.toml tests/plugin/pyproject.toml
-	@$(INSTALL) '.[dev]' --editable tests/plugin
+	@$(INSTALL) '.[dev,servers]' --editable tests/plugin
 	@$(BIN)/python -m compileall -q skymist
 	@touch $@ .venv/core
