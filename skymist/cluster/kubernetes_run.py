@@ -74,7 +74,9 @@ class Run:
         self._until("its scheduler is not ready", self._scheduler)
         with self._address(service_type) as place:
             address = f"{'tls' if security else 'tcp'}://{place}"
-            client = self._until(f"its scheduler at {address} cannot be reached", lambda: _client(address, security))
+            client: Any = self._until(
+                f"its scheduler at {address} cannot be reached", lambda: _client(address, security)
+            )
             with client:
                 self._until("it has no worker", lambda: client.scheduler_info(n_workers=1)["workers"])
                 yield client
