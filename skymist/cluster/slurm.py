@@ -150,7 +150,8 @@ class Slurm:
             "job_name": job_name,
             "job_extra_directives": [f"--output={log}", *self.job_directives],
             "job_script_prologue": ["export OMP_NUM_THREADS=1", *self.prologue],  # the threads are Dask's
-            "python": self.python or sys.executable,
+            # As the job itself and not a child of its shell, a worker that does not heed the signal to end is killed.
+            "python": f"exec {self.python or sys.executable}",
             "worker_command": "dask worker",
             "worker_extra_args": self._worker_arguments(),
         }

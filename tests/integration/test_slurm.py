@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import xarray as xr
 import yaml
@@ -78,6 +79,7 @@ def configure(tmp_path: Path) -> Iterator[Callable[..., str]]:
     if left:
         ask("scancel", *left)
     assert not left
+    assert not [process for process in psutil.process_iter() if str(tmp_path) in " ".join(words_of(process))]
     assert not list((tmp_path / "jobs").glob("tls-*"))  # the key is gone, too
 
 
@@ -85,6 +87,13 @@ def queue(states: str = "PD,R,S,CF,CG") -> list[str]:
     """The jobs of scans, whoever else uses this SLURM."""
     lines = ask("squeue", "--noheader", "--format=%A %j", f"--states={states}").splitlines()
     return [line.split()[0] for line in lines if " skymist-" in line]
+
+
+def words_of(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 def until(happened: Callable[[], object]) -> None:

@@ -48,7 +48,7 @@ def test_show_has_what_the_site_asks_for(tmp_path: Path) -> None:
         "module load python", "# slurm: 1 to 50 jobs, more than 1 while there is work for them",
     ):  # fmt: skip
         assert line in text.splitlines()
-    assert f"{sys.executable} -m dask worker tls://login1:PORT" in text
+    assert f"exec {sys.executable} -m dask worker tls://login1:PORT" in text
     assert {path.name for path in tmp_path.iterdir()} == {"slurm.yaml"}  # shown, and nothing done
 
 
