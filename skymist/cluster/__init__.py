@@ -4,6 +4,7 @@ Each kind is a dataclass whose fields are the keys of its file in ``cluster_conf
 one. Nothing listens beyond the loopback interface unless a configuration says otherwise.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +45,7 @@ def connect(name: str = "local", workers: int | None = None, folder: Path | None
     ScanError
         If no worker comes.
     """
+    _quieten()
     if workers is not None and workers < 1:
         raise RequestError(f"--workers {workers}: a cluster needs at least one worker")
     with config.load(name, folder).connect(config.label(name), workers) as client:
@@ -58,3 +60,13 @@ def names(folder: Path | None = None) -> tuple[str, ...]:
 def show(name: str, folder: Path | None = None) -> str:
     """Return exactly what would be submitted; parameters and errors as for `connect`."""
     return config.load(name, folder).show(config.label(name))
+
+
+def _quieten() -> None:
+    """Let Dask log only if its configuration says how: what it tells with tracebacks, scans tell in words."""
+    import dask
+    import distributed  # noqa: F401 (sets its loggers up when it is first imported)
+
+    if dask.config.get("logging", None) is None:
+        for name in ("distributed", "distributed.client", "tornado.application"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)

@@ -1,5 +1,6 @@
 """The machine itself, in threads or processes; everything stays on the loopback interface."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,11 @@ if TYPE_CHECKING:
 
 # An in-process scheduler or worker without an explicit address serves HTTP on all interfaces.
 LOOPBACK = "127.0.0.1:0"
-_NO_DASHBOARD: dict[str, Any] = {"dashboard_address": LOOPBACK, "scheduler_kwargs": {"dashboard": False}}
+_QUIET: dict[str, Any] = {
+    "dashboard_address": LOOPBACK,
+    "scheduler_kwargs": {"dashboard": False},
+    "silence_logs": logging.CRITICAL,  # also in workers' processes
+}
 
 
 @dataclass(frozen=True)
@@ -71,11 +76,11 @@ def _threads(count: int) -> "LocalCluster":
         processes=False,
         worker_class=SilentWorker,
         worker_dashboard_address=LOOPBACK,
-        **_NO_DASHBOARD,
+        **_QUIET,
     )
 
 
 def _processes(count: int) -> "LocalCluster":
     from distributed import LocalCluster
 
-    return LocalCluster(n_workers=count, threads_per_worker=1, host="127.0.0.1", **_NO_DASHBOARD)
+    return LocalCluster(n_workers=count, threads_per_worker=1, host="127.0.0.1", **_QUIET)
