@@ -142,7 +142,7 @@ class Run:
     def _status(self, kind: Any, name: str) -> Any:
         return kind.get(name, namespace=self.namespace, api=self.api).raw.get("status", {})
 
-    def _until(self, failure: str, found: Callable[[], T]) -> T:
+    def _until(self, failure: str, found: Callable[[], T | None]) -> T:
         """Return what is found, as soon as that is something."""
         with _refusals():
             while not (it := found()):
