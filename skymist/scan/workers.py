@@ -1,10 +1,12 @@
 """The workers of a Dask cluster, kept busy with blocks whose size follows from measured speed."""
 
 import time
+import uuid
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
+from itertools import count
 from typing import Any, NamedTuple
 
 from distributed import Client, Future, as_completed, wait
@@ -24,8 +26,8 @@ THREAD_SECONDS = 0.004
 BLOCKS_PER_THREAD = 4
 """Of what waits, so that threads end together though some cells take longer."""
 
-IN_FLIGHT = 2
-"""Blocks a thread: one that it works on, and one that lies ready."""
+IN_FLIGHT = 3
+"""Blocks a thread: one that it works on, one that lies ready, and one in the queue, so that no lower priority comes in."""
 
 TRIES = 3
 """How often a single cell may raise before it counts as failed."""
@@ -72,8 +74,11 @@ class Workers:
     @_scheduler()
     def __init__(self, client: Client, event: Event, priority: int, limit: float, alone: bool) -> None:
         self._client, self._priority, self._limit, self._alone = client, priority, limit, alone
+        # Keys by scan: Dask then keeps what workers have no thread for in one queue, in the order of priority, and
+        # does not hand it out beforehand to workers that may turn out to be the busier ones.
+        self._name, self._number = uuid.uuid4().hex, count()
         # A task and not scattered data: that dies with its worker, a task is run again.
-        self._event = client.submit(_same, event, pure=False)
+        self._event = client.submit(_same, event, key=(f"event-{self._name}", 0), priority=priority)
         self._probes: list[Future] = []
         self._results = as_completed(loop=client.loop)
         self._seconds_per_cell: float | None = None  # unknown
@@ -195,8 +200,8 @@ class Workers:
     def _submit(self, block: Block, **where: Any) -> Future:
         # Of equal scans those that are certain come first.
         priority = self._priority if block.certain else self._priority - 0.5
-        settings = self._limit, self._alone
-        return self._client.submit(work, self._event, block, *settings, pure=False, priority=priority, **where)
+        key, settings = (f"block-{self._name}", next(self._number)), (self._limit, self._alone)
+        return self._client.submit(work, self._event, block, *settings, key=key, priority=priority, **where)
 
 
 def _same(event: Event) -> Event:
