@@ -52,8 +52,10 @@ def first_arrival(x: Floats, shape: Floats, jitter: float) -> tuple[Floats, Floa
     mass = np.diff(gammainc(shape[None], edges[:, None]), axis=0)
     z = (x[:, None] - (edges[1:] + edges[:-1])[None] / 2) / jitter
     kernel = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
-    beyond = gammaincc(shape, edges[-1])
-    density, survival = kernel @ mass / jitter, ndtr(-z) @ mass + beyond
+    # Not with @: BLAS sums in another order if it has another number of threads, and a scan on worker processes, which
+    # have one, would differ from one on threads wherever a fit is far from its minimum.
+    density = np.einsum("xb,bs->xs", kernel, mass) / jitter
+    survival = np.einsum("xb,bs->xs", ndtr(-z), mass) + gammaincc(shape, edges[-1])
     far = x > edges[-60]
     density[far] = np.exp((shape - 1) * np.log(x[far, None]) - x[far, None] - gammaln(shape))
     survival[far] = gammaincc(shape, x[far, None])
