@@ -16,6 +16,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -41,11 +42,10 @@ from skymist.workflow.scan import scan_event
 LEVELS = "4:0,16:12,64:12"
 SECONDS = 0.008
 WORKERS = 2
-PORT = 18786
 CUT_SECONDS = 30.0
 FULL_SECONDS = 3.0
 LONGEST = 300.0
-HERE, THERE = "skymist-cluster", "skymist-client"  # network namespaces
+HERE, THERE = f"skymist-cluster-{os.getpid()}", f"skymist-client-{os.getpid()}"  # network namespaces
 HERE_ADDRESS, THERE_ADDRESS = "10.77.0.1", "10.77.0.2"
 
 
@@ -103,9 +103,10 @@ class Rig:
     """A scheduler and workers as processes, each started again when it ends."""
 
     def __init__(self, address: str = "127.0.0.1", prefix: tuple[str, ...] = ()) -> None:
-        self.address = f"tcp://{address}:{PORT}"
+        port = str(free_port())
+        self.address = f"tcp://{address}:{port}"
         dask = (*prefix, sys.executable, "-m", "dask")
-        scheduler = (*dask, "scheduler", "--host", address, "--port", str(PORT), "--no-dashboard")
+        scheduler = (*dask, "scheduler", "--host", address, "--port", port, "--no-dashboard")
         worker = (*dask, "worker", self.address, "--host", address, "--no-dashboard", "--nthreads", "1")
         self.commands = [
             scheduler,
@@ -156,6 +157,12 @@ class Rig:
             for place, process in enumerate(self.processes):
                 if process.poll() is not None:
                     self.processes[place] = self._start(self.commands[place])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def kill_tree(pid: int) -> None:
