@@ -27,7 +27,7 @@ BLOCKS_PER_THREAD = 4
 """Of what waits, so that threads end together though some cells take longer."""
 
 IN_FLIGHT = 3
-"""Blocks a thread: one that it works on, one that lies ready, and one in the queue, so that no lower priority comes in."""
+"""Blocks a thread: one that it works on, one that lies ready, and one in the queue, ahead of lower priorities."""
 
 TRIES = 3
 """How often a single cell may raise before it counts as failed."""

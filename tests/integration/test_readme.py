@@ -30,7 +30,7 @@ def test_every_command_in_order(shared: Path, tmp_path: Path) -> None:
         assert done.returncode == 0, f"{command}\n{done.stderr}"
         assert done.stdout
         assert "Traceback" not in done.stderr
-    assert len(list((tmp_path / "scans").glob("*.png"))) == 6
+    assert len(list((tmp_path / "scans").glob("*.png"))) == 7
 
 
 def test_the_python_example(tmp_path: Path) -> None:
