@@ -178,7 +178,10 @@ class Tracker:
         )
 
     def complete(self) -> None:
-        """Take what was evaluated for all there is: a cone or failed cells make it fewer than was expected."""
+        """Take the rows for all there is: a cone or failed cells make them fewer, and what was done in vain is gone."""
+        self._done.clear()
+        self._failed.clear()
+        self._count(self._rows.uniq, self._rows.fit)
         self._totals = {nside: self._done[nside] for nside in self._totals}
 
     def _count(self, uniq: Ints, fit: Fit) -> None:

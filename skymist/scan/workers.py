@@ -158,7 +158,7 @@ class Workers:
         except (OSError, CancelledError):
             raise
         except Exception:  # noqa: BLE001 (one was lost with its worker and failed when it was run again)
-            return {future.key: future.result() for future in finished if future.status == "finished"}
+            return {future.key: future.result() for future in finished if future.exception() is None}
 
     def _settle(self, future: Future, result: tuple[Fit, Cost] | None) -> list[Done]:
         block, status = self.flying.pop(future), future.status

@@ -243,7 +243,8 @@ def test_idle_workers_go_ahead_of_a_slow_cell(client: Client) -> None:
 @pytest.mark.parametrize("best", [True, False])
 def test_what_was_done_ahead_in_vain_is_dropped(client: Client, ahead: float, best: bool) -> None:
     rows = MemoryRows()
-    list(run(request(), event(), Slow(0.3, best), client, rows, Pace(ahead=ahead)))
+    *_, last = run(request(), event(), Slow(0.3, best), client, rows, Pace(ahead=ahead))
+    assert (last.done, last.total) == (288, 288)
     serial = scan_serially(request(), event(), Slow(0.0, best))
     uniq, nllh = by_cell(rows)
     order = np.argsort(serial["uniq"].to_numpy())
