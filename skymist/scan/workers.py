@@ -100,7 +100,9 @@ class Workers:
         first, _ = block.split(1)
         addresses = list(self._client.scheduler_info(n_workers=-1)["workers"])
         # The second of each is warm: its time says how large the first blocks can be.
-        self._probes = [self._submit(first, workers=[address]) for address in addresses for _ in range(2)]
+        # On others, too: a worker that has died meanwhile would be waited for.
+        where = [{"workers": [address], "allow_other_workers": True} for address in addresses for _ in range(2)]
+        self._probes = [self._submit(first, **there) for there in where]
         measured = self._probes[:2]
         wait(measured)
         if measured and measured[1].status == "finished":
