@@ -24,9 +24,9 @@ from skymist import cluster
 from skymist.model.event import Event
 from skymist.model.reconstruction import Reconstruction
 from skymist.model.request import DEFAULT_LEVELS, Level, ScanRequest
+from skymist.model.rows import MemoryRows
 from skymist.readers import read_event
 from skymist.reco.bowl import Bowl
-from skymist.scan.rows import MemoryRows
 from skymist.scan.run import Pace, run
 from skymist.store.zarr import SkyMapStore
 from skymist.workflow.scan import load_reconstruction, scan_event

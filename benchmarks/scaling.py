@@ -24,10 +24,10 @@ from skymist.model import sky
 from skymist.model.event import Event
 from skymist.model.reconstruction import Reconstruction
 from skymist.model.request import Level, ScanRequest
+from skymist.model.rows import MemoryRows
 from skymist.readers import read_event
 from skymist.reco.bowl import Bowl
 from skymist.scan import workers as engine
-from skymist.scan.rows import MemoryRows
 from skymist.scan.run import Pace, run, scan_serially
 from skymist.workflow.scan import load_reconstruction
 

@@ -15,10 +15,10 @@ from skymist.model import sky
 from skymist.model.event import Event
 from skymist.model.reconstruction import Fit, Reconstruction
 from skymist.model.request import ScanRequest
+from skymist.model.rows import MemoryRows
 from skymist.model.sky import Ints
 from skymist.readers import read_event
 from skymist.scan import plan
-from skymist.scan.rows import MemoryRows
 from skymist.scan.run import run
 from skymist.workflow.scan import load_reconstruction
 

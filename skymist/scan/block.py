@@ -17,9 +17,9 @@ from skymist.model.effort import Effort, counting
 from skymist.model.event import Event
 from skymist.model.reconstruction import Directions, Fit, Reconstruction, Status
 from skymist.model.request import ScanRequest
+from skymist.model.rows import Rows
 from skymist.model.sky import Floats, Ints
 from skymist.scan import plan
-from skymist.scan.rows import Rows
 
 COMPILING_SECONDS = 300.0
 """Time allowed for loading and compiling on top of that for a cell."""

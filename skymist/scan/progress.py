@@ -12,9 +12,9 @@ import numpy as np
 from skymist.errors import ReadError
 from skymist.model import region, sky, skymap
 from skymist.model.reconstruction import Fit, Status
+from skymist.model.rows import Rows
 from skymist.model.sky import Ints
 from skymist.scan.block import Block, Cost
-from skymist.scan.rows import Rows
 
 LATELY = 5.0
 """Seconds over which the last rate is taken."""

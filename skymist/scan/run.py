@@ -13,11 +13,11 @@ from skymist.model import sky, skymap
 from skymist.model.event import Event
 from skymist.model.reconstruction import Reconstruction
 from skymist.model.request import ScanRequest
+from skymist.model.rows import MemoryRows, Rows
 from skymist.model.sky import Ints
 from skymist.scan import plan
 from skymist.scan.block import Block, evaluate, level_block
 from skymist.scan.progress import Progress, Stage, Tracker
-from skymist.scan.rows import MemoryRows, Rows
 from skymist.scan.workers import Done, Workers
 
 TICK = 0.5

@@ -79,7 +79,6 @@ class Workers:
         self._name, self._number = uuid.uuid4().hex, count()
         # A task and not scattered data: that dies with its worker, a task is run again.
         self._event = client.submit(_same, event, key=(f"event-{self._name}", 0), priority=priority)
-        self._probes: list[Future] = []
         self._results = as_completed(loop=client.loop)
         self._seconds_per_cell: float | None = None  # unknown
         self._counted = float("-inf")
@@ -96,17 +95,14 @@ class Workers:
 
     @_scheduler()
     def warm_up(self, block: Block) -> None:
-        """Let each worker load and compile; return when the first is ready and its speed is known."""
+        """Let a worker load, compile and evaluate one cell: its time says how large the first blocks can be."""
+        if not self.workers:
+            return
         first, _ = block.split(1)
-        addresses = list(self._client.scheduler_info(n_workers=-1)["workers"])
-        # The second of each is warm: its time says how large the first blocks can be.
-        # On others, too: a worker that has died meanwhile would be waited for.
-        where = [{"workers": [address], "allow_other_workers": True} for address in addresses for _ in range(2)]
-        self._probes = [self._submit(first, **there) for there in where]
-        measured = self._probes[:2]
-        wait(measured)
-        if measured and measured[1].status == "finished":
-            _, cost = measured[1].result()
+        probe = self._submit(first)
+        wait(probe)
+        if probe.status == "finished":
+            _, cost = probe.result()
             self._seconds_per_cell = float(cost.seconds[0])
 
     @_scheduler()
@@ -149,7 +145,6 @@ class Workers:
         if self.flying:
             with suppress(SchedulerLostError), _scheduler():
                 self._client.cancel(list(self.flying))
-        self._probes.clear()
         self._event.release()
 
     @_scheduler()
@@ -199,11 +194,11 @@ class Workers:
             self.waiting.appendleft(rest)
         return block
 
-    def _submit(self, block: Block, **where: Any) -> Future:
+    def _submit(self, block: Block) -> Future:
         # Of equal scans those that are certain come first.
         priority = self._priority if block.certain else self._priority - 0.5
         key, settings = (f"block-{self._name}", next(self._number)), (self._limit, self._alone)
-        return self._client.submit(work, self._event, block, *settings, key=key, priority=priority, **where)
+        return self._client.submit(work, self._event, block, *settings, key=key, priority=priority)
 
 
 def _same(event: Event) -> Event:

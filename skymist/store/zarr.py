@@ -16,6 +16,7 @@ from zarr.codecs import BloscCodec
 from skymist.errors import ReadError, StoreError
 from skymist.model import skymap
 from skymist.model.reconstruction import Fit
+from skymist.model.rows import MemoryRows
 from skymist.model.sky import Floats, Ints
 from skymist.store import versions
 from skymist.store.commits import PATIENCE, Commits
@@ -65,8 +66,8 @@ class SkyMapStore:
         except BaseException:
             self._lock.close()
             raise
-        self._uniq, self._fit = [committed["uniq"].to_numpy()], [skymap.fit_of(committed)]
-        self._committed = len(self._uniq[0])
+        self._rows = MemoryRows(committed["uniq"].to_numpy(), skymap.fit_of(committed))
+        self._committed = len(self._rows.uniq)
         self._complete, self._changes = bool(committed.attrs["complete"]), dict[str, Any]()
         self._diagnostics: DiagnosticsWriter | None = None
         self._commits = Commits(self._write, self._unsaved, self.place.commit_seconds, patience, on_wait)
@@ -74,16 +75,12 @@ class SkyMapStore:
     @property
     def uniq(self) -> Ints:
         """Cells of all rows so far."""
-        if len(self._uniq) > 1:
-            self._uniq = [np.concatenate(self._uniq)]
-        return self._uniq[0]
+        return self._rows.uniq
 
     @property
     def fit(self) -> Fit:
         """Fits of all rows so far."""
-        if len(self._fit) > 1:
-            self._fit = [Fit.concatenate(self._fit)]
-        return self._fit[0]
+        return self._rows.fit
 
     @property
     def rows_kept(self) -> int:
@@ -108,8 +105,7 @@ class SkyMapStore:
         StoreError
             If another process took the store over.
         """
-        self._uniq.append(np.asarray(uniq, np.int64))
-        self._fit.append(fit)
+        self._rows.append(uniq, fit)
         self._commits.when_due()
 
     def note(self, uniq: Ints, seconds: Floats, iterations: Ints, evaluations: Ints, worker: str) -> None:

@@ -32,9 +32,9 @@ from skymist.model.region import (
     region,
 )
 from skymist.model.request import Level, ScanRequest, default_levels
+from skymist.model.rows import MemoryRows
 from skymist.model.sky import Floats
 from skymist.readers import read_events
-from skymist.scan.rows import MemoryRows
 from skymist.scan.run import run
 from skymist.store.calibration import Trials
 from skymist.workflow.calibrate import Perturbations, resimulate, result, subject_of

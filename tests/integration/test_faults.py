@@ -12,9 +12,9 @@ from skymist import cluster
 from skymist.model import sky
 from skymist.model.reconstruction import Status
 from skymist.model.request import ScanRequest, parse_levels
+from skymist.model.rows import MemoryRows
 from skymist.reco.bowl import Bowl
 from skymist.scan.progress import Stage
-from skymist.scan.rows import MemoryRows
 from skymist.scan.run import Pace, run
 from skymist.workflow.events import load_event
 

@@ -18,11 +18,11 @@ from skymist.model import sky
 from skymist.model.event import Event, Pulses
 from skymist.model.reconstruction import Directions, Fit, Status
 from skymist.model.request import Level, ScanRequest
+from skymist.model.rows import MemoryRows
 from skymist.model.sky import Ints
 from skymist.reco.bowl import Bowl
 from skymist.scan.block import with_options
 from skymist.scan.progress import Progress, Stage
-from skymist.scan.rows import MemoryRows
 from skymist.scan.run import Pace, run, scan_serially
 
 

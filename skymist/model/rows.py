@@ -36,13 +36,20 @@ class Rows(Protocol):
 
 
 class MemoryRows:
-    """Rows that need not outlive the process."""
+    """Rows that need not outlive the process.
+
+    Parameters
+    ----------
+    uniq : (n,) int64, optional
+        Those to begin with.
+    fit : Fit, optional
+    """
 
     trouble: str | None = None
 
-    def __init__(self) -> None:
-        self._uniq: list[Ints] = [np.empty(0, np.int64)]
-        self._fit = [Fit.failed(0)]
+    def __init__(self, uniq: Ints | None = None, fit: Fit | None = None) -> None:
+        self._uniq = [np.empty(0, np.int64) if uniq is None else uniq]
+        self._fit = [Fit.failed(0) if fit is None else fit]
 
     @property
     def uniq(self) -> Ints:
