@@ -106,12 +106,11 @@ class Rig:
         port = str(free_port())
         self.address = f"tcp://{address}:{port}"
         dask = (*prefix, sys.executable, "-m", "dask")
-        scheduler = (*dask, "scheduler", "--host", address, "--port", port, "--no-dashboard")
-        worker = (*dask, "worker", self.address, "--host", address, "--no-dashboard", "--nthreads", "1")
-        self.commands = [
-            scheduler,
-            *([(*worker, "--dashboard-address", f"{address}:0", "--death-timeout", "20")] * WORKERS),
-        ]
+        # Also without a dashboard Dask serves HTTP, on all interfaces unless told otherwise.
+        quiet = ("--host", address, "--no-dashboard", "--dashboard-address", f"{address}:0")
+        scheduler = (*dask, "scheduler", *quiet, "--port", port)
+        worker = (*dask, "worker", self.address, *quiet, "--nthreads", "1", "--death-timeout", "20")
+        self.commands = [scheduler, *([worker] * WORKERS)]
         self.processes: list[subprocess.Popen[bytes]] = []
         self._stop = threading.Event()
         self._guard = threading.Thread(target=self._keep, daemon=True)
