@@ -130,6 +130,7 @@ class Rig:
                 process.wait(timeout=10)
             except subprocess.TimeoutExpired:
                 kill_tree(process.pid)
+                process.wait()
 
     @property
     def scheduler(self) -> int:

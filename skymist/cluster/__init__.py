@@ -34,7 +34,7 @@ def connect(name: str = "local", workers: int | None = None, folder: Path | None
     Yields
     ------
     distributed.Client
-        With at least one worker.
+        With at least one worker, unless it is an address; it is not made Dask's default client.
 
     Raises
     ------

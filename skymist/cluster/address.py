@@ -51,6 +51,6 @@ class Address:
         from distributed import Client
 
         try:
-            return Client(self.address, timeout=PATIENCE_S)
+            return Client(self.address, timeout=PATIENCE_S, set_as_default=False)
         except (OSError, TypeError, ValueError) as error:  # TypeError: tls without certificates
             raise SchedulerLostError(f"no scheduler answers at {self.address}: {error}") from error

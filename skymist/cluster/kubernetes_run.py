@@ -200,7 +200,7 @@ def _client(address: str, security: "Security | None") -> "Client | None":
     from distributed import Client
 
     try:
-        return Client(address, security=security, timeout=ATTEMPT_S)
+        return Client(address, security=security, timeout=ATTEMPT_S, set_as_default=False)
     except OSError:
         return None
 

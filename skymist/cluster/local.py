@@ -47,7 +47,7 @@ class Local:
 
         count = workers or self.workers or _cores()
         start = _processes if self.processes else _threads
-        with start(count) as cluster, Client(cluster) as client:
+        with start(count) as cluster, Client(cluster, set_as_default=False) as client:
             client.wait_for_workers(1)
             yield client
 

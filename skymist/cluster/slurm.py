@@ -117,7 +117,7 @@ class Slurm:
         with (
             self._security() as security,
             Jobs(self, job_name, security, workers) as jobs,
-            Client(jobs.cluster) as client,
+            Client(jobs.cluster, set_as_default=False) as client,
         ):
             jobs.wait_for_one(client, name)
             yield client

@@ -326,6 +326,7 @@ def _interpolated(skymap: xr.Dataset, uniq: int, ra: float, dec: float) -> tuple
     width = float(np.sqrt(sky.area_sr(uniq)))
     near = np.flatnonzero((sky.nside_of(cells) == sky.nside_of(uniq)) & np.isfinite(nllh))
     near = near[sky.separation(*sky.centers(cells[near]), ra, dec) < min(_FIT_RADIUS * width, _FIT_LIMIT_RAD)]
+    near = near[np.argsort(cells[near])]  # in whatever order they came in
     x, y = (offset / width for offset in sky.to_plane(*sky.centers(cells[near]), ra, dec))
     offset = _paraboloid_minimum(x, y, nllh[near])
     if offset is None or np.hypot(*offset) > 1:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from typing import Any, NamedTuple
 
-from distributed import Client, Future, as_completed, wait
+from distributed import Client, Future, as_completed
 from distributed.client import ClosedClientError
 
 from skymist.errors import ScanError, SchedulerLostError
@@ -100,8 +100,7 @@ class Workers:
             return
         first, _ = block.split(1)
         probe = self._submit(first)
-        wait(probe)
-        if probe.status == "finished":
+        if probe.exception() is None:
             _, cost = probe.result()
             self._seconds_per_cell = float(cost.seconds[0])
 

@@ -275,7 +275,7 @@ def resimulate(subject: Subject, indices: Iterable[int], client: Client) -> Gene
     repeat = {"pure": False, "retries": TRIES - 1}
     flying = {client.submit(pseudo_experiment, shared, int(index), **repeat) for index in indices}
     try:
-        for future, trial in as_completed(list(flying), with_results=True, raise_errors=False):
+        for future, trial in as_completed(list(flying), client.loop, with_results=True, raise_errors=False):
             flying.remove(future)
             status = future.status
             future.release()
