@@ -27,7 +27,7 @@ from skymist.model.event import Event, Losses
 from skymist.model.reconstruction import Directions, Fit, Status
 from skymist.model.request import Level
 from skymist.reco.cascade_light import ShowerLight, around, cores
-from skymist.reco.compiling import is_compiled
+from skymist.reco.compiling import is_compiled, kernels
 from skymist.reco.track_mpe import ice_grid
 
 Floats = NDArray[np.float64]
@@ -209,10 +209,7 @@ def ln_energy_at(light: ShowerLight, place: Floats) -> float:
 
 def descend(light: ShowerLight, flight: Floats, points: Floats, charge_weight: float, charge_spread: float) -> Found:
     """Fit each direction of flight from the point given for it; see `Found` for what points are."""
-    if points.shape[1] == 5:
-        from skymist.reco.cascade_kernels import descend as fit
-    else:
-        from skymist.reco.cascade_pair_kernels import descend as fit
+    fit = kernels(f"skymist.reco.{'cascade' if points.shape[1] == 5 else 'cascade_pair'}_kernels").descend
     points, nllh, taken = points.copy(), np.empty(len(flight)), np.zeros(len(flight), np.int64)
     model = light.modules, light.times, light.first, *ice_grid(), *shower_table(), charge_weight, charge_spread
     fit(flight, *model, ROUNDS, TOLERANCE, points, nllh, taken)

@@ -28,7 +28,7 @@ from skymist.model.reconstruction import Directions, Fit, Status
 from skymist.model.request import Level
 from skymist.reco.arrival import table
 from skymist.reco.cascade_light import believed
-from skymist.reco.compiling import is_compiled
+from skymist.reco.compiling import is_compiled, kernels
 from skymist.reco.hits import clean
 from skymist.reco.track_mpe import TrackMPE, near_silent, plane_frames
 
@@ -171,14 +171,15 @@ class TrackLosses:
     def _descend(
         self, data: "Data", frames: Floats, points: Floats, rounds: int = ROUNDS, tolerance: float = TOLERANCE
     ) -> Found:
-        from skymist.reco.losses_kernels import descend
         from skymist.reco.losses_light_kernels import Settings, Tables
 
         n = len(frames)
         points, energy, nllh, taken = points.copy(), np.zeros((n, COUNT)), np.full(n, np.nan), np.zeros(n, np.int64)
         tables = Tables(table(JITTER), *(tuple(column) for column in shower_table()[0].T.tolist()))
         settings = Settings(NOISE, self.spread, self.prior, self.charge_weight, self.evenness, self.reach)
-        descend(frames, data.modules, tables, settings, rounds, tolerance, points, energy, nllh, taken)
+        kernels("skymist.reco.losses_kernels").descend(
+            frames, data.modules, tables, settings, rounds, tolerance, points, energy, nllh, taken
+        )
         return Found(points, energy, nllh, converged(taken))
 
 

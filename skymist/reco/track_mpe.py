@@ -28,6 +28,7 @@ Floats = NDArray[np.float64]
 Found = tuple[Floats, Floats, NDArray[np.bool_]]
 """Points (a, b, t) in m, m and ns, shape (n, 3), their nllh and whether each is a minimum."""
 
+KERNELS = "skymist.reco.kernels"
 MIN_MODULES = 5
 SILENT_REACH = 75.0  # m; modules without light farther than this from all hits say little about the track
 
@@ -106,14 +107,12 @@ class TrackMPE:
         return best
 
     def _survey(self, data: "TrackData", frames: Floats) -> tuple[Floats, Floats]:
-        from skymist.reco.kernels import early_times
-
         offsets = start_offsets(self.starts, self.seed)
         n, k = len(frames), len(offsets)
         points = np.zeros((n * k, 3))
         points[:, :2] = np.tile(offsets, (n, 1))
         frames = np.repeat(frames, k, axis=0)
-        early_times(frames, data.hits, points)
+        compiling.kernels(KERNELS).early_times(frames, data.hits, points)
         points, cost, _ = self._descend(data.thinned(), frames, points, WIDE_JITTER, WIDE_ROUNDS, WIDE_TOLERANCE)
         return points.reshape(n, k, 3), cost.reshape(n, k)
 
@@ -132,11 +131,9 @@ class TrackMPE:
         rounds: int = ROUNDS,
         tolerance: float = TOLERANCE,
     ) -> Found:
-        from skymist.reco.kernels import descend
-
         nllh, taken = np.empty(len(frames)), np.zeros(len(frames), np.int64)
         model = data.hits, data.silent, table(jitter), *ice_grid(), self.light_weight
-        descend(frames, *model, rounds, tolerance, points, nllh, taken)
+        compiling.kernels(KERNELS).descend(frames, *model, rounds, tolerance, points, nllh, taken)
         return points, nllh, converged(taken)
 
 
