@@ -270,7 +270,7 @@ def evaluations(folder: Path, uniq: np.ndarray) -> tuple[int, int, int]:
     known = [
         (float(began), row[place]) for began, *where in done if (place := (float(where[0]), float(where[1]))) in row
     ]
-    again = sum(began > kept[number] for began, number in known)
+    again = sum(bool(began > kept[number]) for began, number in known)
     return len(done), len({number for _, number in known}), again
 
 
