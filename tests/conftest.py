@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from skymist.reco.compiling import kernels
+
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
@@ -20,3 +22,9 @@ def shared() -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return SHARED
+
+
+def pytest_configure() -> None:
+    """Have kernels compiled elsewhere, as they are in use: the search for doctests imports all modules as they are."""
+    for name in ("kernels", "cascade_kernels", "cascade_pair_kernels", "losses_kernels"):
+        kernels(f"skymist.reco.{name}")
