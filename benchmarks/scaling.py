@@ -28,7 +28,7 @@ from skymist.model.rows import MemoryRows
 from skymist.readers import read_event
 from skymist.reco.bowl import Bowl
 from skymist.scan import workers as engine
-from skymist.scan.run import Pace, run, scan_serially
+from skymist.scan.run import run, scan_serially
 from skymist.workflow.scan import load_reconstruction
 
 EVENT = Path(__file__).parents[2] / "shared" / "data" / "events" / "138632_31747601.json"
@@ -75,7 +75,7 @@ def scan(
     """Scan, for no longer than that; the time counts from when the workers are ready."""
     rows, done = MemoryRows(), 0
     request = ScanRequest(event.digest, reconstruction.name, reconstruction.version, levels=levels)
-    steps = run(request, event, reconstruction, client, rows, Pace(ahead=1.0))
+    steps = run(request, event, reconstruction, client, rows)
     next(steps)
     began = time.perf_counter()
     for step in steps:
@@ -126,7 +126,7 @@ def scaling(event: Event, reconstruction: Reconstruction) -> None:
     print("\nscaling on this machine, uniform scans on worker processes")
     print(f"{'workers':>8} {'cells':>7} {'cells/s':>8} {'efficiency':>11}")
     alone = 0.0
-    for kind, sizes in (("strong", ((1, 32), (2, 32))), ("weak", ((1, 16), (4, 32)))):
+    for kind, sizes in (("strong", ((1, 32), (2, 32))), ("weak", ((1, 16), (2, 32)))):
         for workers, nside in sizes:
             if workers > len(os.sched_getaffinity(0)):
                 continue

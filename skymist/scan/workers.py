@@ -17,7 +17,7 @@ from skymist.model.event import Event
 from skymist.model.reconstruction import Fit
 from skymist.scan.block import Block, Cost, TimeLimitError, work
 
-BLOCK_SECONDS = (0.02, 0.2)
+BLOCK_SECONDS = (0.05, 0.2)
 """How long a block should take: long against Dask's milliseconds, short against a person's patience."""
 
 THREAD_SECONDS = 0.004
