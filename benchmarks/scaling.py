@@ -20,6 +20,7 @@ import dask
 import numpy as np
 from distributed import Client, LocalCluster
 
+from skymist.cluster import connect
 from skymist.model import sky
 from skymist.model.event import Event
 from skymist.model.reconstruction import Reconstruction
@@ -36,6 +37,7 @@ DEFAULT = engine.BLOCK_SECONDS, engine.THREAD_SECONDS
 A_DAY = 86_400.0
 CELLS_A_DAY = 1e12
 GOOD = 0.9
+ROUNDS = 13
 
 
 class Measured(NamedTuple):
@@ -46,8 +48,16 @@ class Measured(NamedTuple):
 
 
 @contextmanager
-def cluster(processes: int, threads: int = 1) -> Iterator[Client]:
-    """Start worker processes on the loopback interface."""
+def worker_processes(count: int) -> Iterator[Client]:
+    """Start as many worker processes, as `skymist scan --cluster local-processes` does."""
+    with connect("local-processes", count) as client:
+        client.wait_for_workers(count)
+        yield client
+
+
+@contextmanager
+def sleepers(processes: int, threads: int) -> Iterator[Client]:
+    """Start worker processes of many threads, which have little to do but to wait."""
     silent = {"dashboard_address": "127.0.0.1:0", "scheduler_kwargs": {"dashboard": False}}
     with (
         dask.config.set({"distributed.admin.log-format": "%(message)s", "distributed.logging.distributed": "critical"}),
@@ -99,7 +109,7 @@ def simulated(client: Client, event: Event, threads: int, block: float | None, c
 def dask_cost(event: Event, longest: float) -> None:
     print("\nDask's cost: wall over ideal, sleeping cells")
     for processes, threads, block, cell in ((2, 1, 0.2, 0.02), (4, 16, None, 0.02)):
-        with cluster(processes, threads) as client:
+        with sleepers(processes, threads) as client:
             efficiency = simulated(client, event, processes * threads, block, cell, longest)
         what = "blocks as the engine chooses" if block is None else f"blocks of {block} s"
         print(f"{processes * threads:5} workers, {what:30} {100 * (1 / efficiency - 1):6.1f} %")
@@ -110,16 +120,16 @@ def processes_against_calls(event: Event, reconstruction: Reconstruction) -> flo
     request = ScanRequest(event.digest, reconstruction.name, reconstruction.version)
     direct, through = [], []
     count = len(os.sched_getaffinity(0))
-    with cluster(count) as client:
-        for _ in range(5):
+    with worker_processes(count) as client:
+        for _ in range(ROUNDS):
             began = time.perf_counter()
             data = scan_serially(request, event, reconstruction)
             direct.append(time.perf_counter() - began)
             through.append(scan(client, event, reconstruction, request.levels).seconds)
-    cells = data.sizes["cell"]
-    print(f"\ndefault scan, {cells} cells: direct calls {min(direct):.2f} s / {count} = {min(direct) / count:.2f} s")
-    print(f"on {count} worker processes {min(through):.2f} s, ratio {min(through) * count / min(direct):.2f}")
-    return min(direct) / cells
+    cells, alone, together = data.sizes["cell"], float(np.median(direct)), float(np.median(through))
+    print(f"\ndefault scan, {cells} cells: direct calls {alone:.2f} s, on {count} worker processes {together:.2f} s")
+    print(f"ratio {together / alone:.2f}, to direct calls on {count} cores {together * count / alone:.2f} (medians)")
+    return alone / cells
 
 
 def scaling(event: Event, reconstruction: Reconstruction) -> None:
@@ -130,7 +140,7 @@ def scaling(event: Event, reconstruction: Reconstruction) -> None:
         for workers, nside in sizes:
             if workers > len(os.sched_getaffinity(0)):
                 continue
-            with cluster(workers) as client:
+            with worker_processes(workers) as client:
                 found = max((scan(client, event, reconstruction, (Level(nside, 0),)) for _ in range(3)), key=speed)
             alone = speed(found) if workers == 1 else alone
             print(f"{workers:8} {found.cells:7} {speed(found):8.0f} {speed(found) / workers / alone:11.2f}  {kind}")
@@ -147,7 +157,7 @@ def limit(event: Event, longest: float, counts: tuple[int, ...]) -> float:
     print(f"{'workers':>8}" + "".join(f"{length:>8.1f} s" for length in lengths) + "   most blocks/s")
     most = 0.0
     for threads in counts:
-        with cluster(4, threads // 4) as client:
+        with sleepers(4, threads // 4) as client:
             found = [simulated(client, event, threads, length, length / 4, longest) for length in lengths]
         rate = max(efficiency * threads / length for efficiency, length in zip(found, lengths, strict=True))
         most = max(most, rate)

@@ -47,7 +47,9 @@ class Local:
 
         count = workers or self.workers or _cores()
         start = _processes if self.processes else _threads
-        with start(count) as cluster, Client(cluster, set_as_default=False) as client:
+        # Results need not pass through the scheduler: workers are near.
+        options = {"set_as_default": False, "direct_to_workers": True}
+        with start(count) as cluster, Client(cluster, **options) as client:
             client.wait_for_workers(1)
             yield client
 

@@ -13,6 +13,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import KDTree
 
 from skymist.detector.ice import south_pole_ice
 from skymist.detector.light import JITTER, C, attenuation, brightness
@@ -191,8 +192,8 @@ def prepare(event: Event, charge_exponent: float) -> TrackData | None:
 def near_silent(event: Event, hits: Hits, reach: float = SILENT_REACH) -> NDArray[np.int64]:
     """Return the rows of modules without light that are within `reach` (m) of a hit, near enough to matter."""
     position = event.detector.position
-    near = [np.linalg.norm(position[hits.silent] - place, axis=1) < reach for place in position[hits.module]]
-    return hits.silent[np.any(near, axis=0)]
+    distance, _ = KDTree(position[hits.module]).query(position[hits.silent])
+    return hits.silent[distance < reach]
 
 
 def _light(event: Event, hits: Hits, module: NDArray[np.int64]) -> tuple[Floats, Floats]:

@@ -24,7 +24,7 @@ TICK = 0.5
 """Seconds after which a scan says how far it is, though nothing came in."""
 
 PLAN_SHARE = 0.1
-"""Of the time, at most, goes into planning; unless there is nothing else to do."""
+"""Of the time, at most, goes into planning, unless a thread is about to have nothing to do."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def run(
     workers = Workers(client, event, pace.priority, pace.cell_limit, pace.diagnose)
     try:
         if (cells := board.certain()).size:
-            workers.warm_up(board.block(cells[:1]))
+            workers.warm_up(board.block(cells[:2]))
         tracker.start()
         yield tracker.progress(Stage.READY, None, workers.workers, workers.threads)
         while board.ask(workers):
@@ -147,7 +147,7 @@ class _Board:
     def ask(self, workers: Workers) -> bool:
         """Give the workers what they are to do next; False if the scan is complete."""
         began = time.monotonic()
-        if any(block.certain for block in workers.waiting) or (workers.flying and began < self._next_plan):
+        if any(block.certain for block in workers.waiting) or (not workers.is_short and began < self._next_plan):
             return True
         workers.waiting.clear()  # by now more may be certain
         certain = self.certain()

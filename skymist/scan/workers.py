@@ -23,7 +23,7 @@ BLOCK_SECONDS = (0.05, 0.2)
 THREAD_SECONDS = 0.004
 """A block is longer by this for each worker thread: a scheduler hands out only so many (`benchmarks/scaling.py`)."""
 
-BLOCKS_PER_THREAD = 4
+BLOCKS_PER_THREAD = 2
 """Of what waits, so that threads end together though some cells take longer."""
 
 IN_FLIGHT = 3
@@ -93,16 +93,20 @@ class Workers:
         """Whether there is room for another block."""
         return not self.waiting and len(self.flying) < IN_FLIGHT * max(self.threads, 1)
 
+    @property
+    def is_short(self) -> bool:
+        """Whether a thread is about to have nothing to do."""
+        return len(self.flying) < 2 * max(self.threads, 1)
+
     @_scheduler()
     def warm_up(self, block: Block) -> None:
-        """Let a worker load, compile and evaluate one cell: its time says how large the first blocks can be."""
+        """Let a worker load, compile and prepare the event; the time of a cell says how large first blocks can be."""
         if not self.workers:
             return
-        first, _ = block.split(1)
-        probe = self._submit(first)
+        probe = self._submit(block, alone=True)
         if probe.exception() is None:
             _, cost = probe.result()
-            self._seconds_per_cell = float(cost.seconds[0])
+            self._seconds_per_cell = float(cost.seconds[-1])
 
     @_scheduler()
     def submit(self) -> None:
@@ -193,10 +197,10 @@ class Workers:
             self.waiting.appendleft(rest)
         return block
 
-    def _submit(self, block: Block) -> Future:
+    def _submit(self, block: Block, *, alone: bool = False) -> Future:
         # Of equal scans those that are certain come first.
         priority = self._priority if block.certain else self._priority - 0.5
-        key, settings = (f"block-{self._name}", next(self._number)), (self._limit, self._alone)
+        key, settings = (f"block-{self._name}", next(self._number)), (self._limit, self._alone or alone)
         return self._client.submit(work, self._event, block, *settings, key=key, priority=priority)
 
 
