@@ -173,7 +173,12 @@ def kill_tree(pid: int) -> None:
 
 def environment() -> dict[str, str]:
     """Return that of a site: no number of threads beyond one, and lost workers given up after 30 s."""
-    return {**os.environ, "OMP_NUM_THREADS": "1", "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "30s"}
+    return {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "30s",
+        "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+    }
 
 
 @contextlib.contextmanager

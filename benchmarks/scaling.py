@@ -9,6 +9,7 @@ on all threads over the time that passed.
 """
 
 import argparse
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -58,9 +59,10 @@ def worker_processes(count: int) -> Iterator[Client]:
 @contextmanager
 def sleepers(processes: int, threads: int) -> Iterator[Client]:
     """Start worker processes of many threads, which have little to do but to wait."""
-    silent = {"dashboard_address": "127.0.0.1:0", "scheduler_kwargs": {"dashboard": False}}
+    dashboard = {"dashboard_address": "127.0.0.1:0", "scheduler_kwargs": {"dashboard": False}}
+    silent = {"silence_logs": logging.CRITICAL, **dashboard}
     with (
-        dask.config.set({"distributed.admin.log-format": "%(message)s", "distributed.logging.distributed": "critical"}),
+        dask.config.set({"distributed.worker.profile.enabled": False}),
         LocalCluster(n_workers=processes, threads_per_worker=threads, host="127.0.0.1", **silent) as started,
         Client(started) as client,
     ):
@@ -171,9 +173,7 @@ def conclude(rate: float, cell: float) -> None:
     def block_of(cores: float) -> float:
         return max(0.2, cores / (GOOD * rate))
 
-    print(
-        f"\nFrom {rate:.0f} blocks a second and {1000 * cell:.2f} ms a cell follows, at no more than {GOOD:.0%} of that"
-    )
+    print(f"\nFrom {rate:.0f} blocks a second and {1000 * cell:.2f} ms a cell follows, at no more than {GOOD:.0%}")
     print("of that rate: blocks of T s on W cores are W / T a second, so T = W / (0.9 rate), and 0.2 s at least")
     print(f"{'cores':>7} {'block s':>8} {'cells a block':>14} {'cells/s':>12}")
     for cores in (1, 10, 100, 1000):

@@ -45,10 +45,24 @@ def connect(name: str = "local", workers: int | None = None, folder: Path | None
     ScanError
         If no worker comes.
     """
-    _quieten()
     if workers is not None and workers < 1:
         raise RequestError(f"--workers {workers}: a cluster needs at least one worker")
-    with config.load(name, folder).connect(config.label(name), workers) as client:
+    with start(config.load(name, folder), name, workers) as client:
+        yield client
+
+
+@contextmanager
+def start(kind: config.Cluster, name: str, workers: int | None) -> "Iterator[Client]":
+    """Start a cluster whose configuration is read already; see `connect`."""
+    import dask
+
+    _quieten()
+    # Its profiler looks at all threads a hundred times a second. Where Python is older than 3.11.9 and threads come and
+    # go, as those of time limits do, that locks a process up for good (python/cpython#106883). Nobody reads it anyway.
+    with (
+        dask.config.set({"distributed.worker.profile.enabled": False}),
+        kind.connect(config.label(name), workers) as client,
+    ):
         yield client
 
 

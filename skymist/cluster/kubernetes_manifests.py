@@ -29,7 +29,7 @@ _SCHEDULER_SETTINGS = {
     "DASK_DISTRIBUTED__SCHEDULER__HTTP__ROUTES": '["distributed.http.scheduler.api", "distributed.http.health"]',
     # Nodes vanish through no fault of the block that ran there; Dask would give the block up after the fourth.
     "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "20",
-    # A scan keeps two short blocks a thread in flight; with Dask's 5 s they would never ask for another worker.
+    # A scan keeps a few short blocks a thread in flight; with Dask's 5 s they would never ask for another worker.
     "DASK_DISTRIBUTED__ADAPTIVE__TARGET_DURATION": "10ms",
 }
 
@@ -182,7 +182,8 @@ def _port(name: str, port: int) -> Manifest:
 
 
 def _container(of: "Kubernetes", run: str, name: str, settings: dict[str, str], pem: tuple[str, str]) -> Manifest:
-    plain = {**settings, **of.environment}
+    # See `skymist.cluster.start`.
+    plain = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False", **settings, **of.environment}
     return {
         "name": name,
         "image": of.image,

@@ -149,7 +149,11 @@ class Slurm:
             "local_directory": self.scratch_directory,
             "job_name": job_name,
             "job_extra_directives": [f"--output={log}", *self.job_directives],
-            "job_script_prologue": ["export OMP_NUM_THREADS=1", *self.prologue],  # the threads are Dask's
+            # The threads are Dask's; for its profiler see `skymist.cluster.start`.
+            "job_script_prologue": [
+                "export OMP_NUM_THREADS=1 DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED=False",
+                *self.prologue,
+            ],
             # As the job itself and not a child of its shell, a worker that does not heed the signal to end is killed.
             "python": f"exec {self.python or sys.executable}",
             "worker_command": "dask worker",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skymist.cluster import config
+from skymist.cluster import config, start
 from skymist.errors import SkymistError
 from skymist.model import sky
 from skymist.model.event import Event
@@ -87,7 +87,7 @@ def _try(kind: config.Cluster, name: str, wait_s: float) -> Iterator[Step]:
     workers = None if config.is_address(name) else 1
     step, began = "worker", time.monotonic()
     try:
-        with kind.connect(config.label(name), workers) as client:
+        with start(kind, name, workers) as client:
             yield Step(step, True, f"connected after {time.monotonic() - began:.1f} s")
             yield from _work(client)
             step, began = "cleaned up", time.monotonic()

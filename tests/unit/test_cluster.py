@@ -3,8 +3,10 @@
 import os
 from pathlib import Path
 
+import dask
 import psutil
 import pytest
+from distributed import LocalCluster, Security
 
 from skymist import cluster
 from skymist.errors import RequestError, ScanError, UnknownNameError
@@ -50,6 +52,35 @@ def test_a_scheduler_that_runs_is_used_and_left_alone() -> None:
         with pytest.raises(RequestError, match="leave out --workers"), cluster.connect(address, 2):
             pass
     assert "nothing is submitted" in cluster.show("tls://127.0.0.1:8786")
+
+
+def test_an_encrypted_scheduler_takes_the_certificates_of_dasks_configuration(tmp_path: Path) -> None:
+    """As somebody's `dask scheduler --tls-...` would be used; without certificates the way in is shut."""
+    secret = Security.temporary()
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    certificate.write_text(secret.tls_ca_file)
+    key.write_text(secret.tls_client_key)
+    ours = {"ca-file": certificate, "client.cert": certificate, "client.key": key}
+    options = {"n_workers": 1, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "processes": False}
+    with LocalCluster(protocol="tls", security=secret, worker_dashboard_address="127.0.0.1:0", **options) as encrypted:
+        address = encrypted.scheduler_address
+        assert address.startswith("tls://")
+        with (
+            dask.config.set({f"distributed.comm.tls.{k}": str(v) for k, v in ours.items()}),
+            cluster.connect(address) as client,
+        ):
+            assert client.submit(int, 1).result() == 1
+        with pytest.raises(ScanError, match=f"no scheduler answers at {address}"), cluster.connect(address):
+            pass
+
+
+@pytest.mark.parametrize("name", ["local", "local-processes"])
+def test_the_profiler_that_can_lock_a_worker_up_does_not_run(name: str) -> None:
+    with cluster.connect(name, 1) as client:
+        (enabled,) = client.run(dask.config.get, "distributed.worker.profile.enabled").values()
+        assert not enabled
+    assert "PROFILE__ENABLED=False" in cluster.show("slurm")
+    assert "name: DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED\n          value: 'False'" in cluster.show("kubernetes")
 
 
 def test_a_scheduler_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
