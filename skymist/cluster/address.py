@@ -1,5 +1,6 @@
 """A scheduler that somebody else runs, by its address."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,8 +50,15 @@ class Address:
 
     def _client(self) -> "Client":
         from distributed import Client
+        from distributed.comm.core import FatalCommClosedError
 
-        try:
-            return Client(self.address, timeout=PATIENCE_S, set_as_default=False)
-        except (OSError, TypeError, ValueError) as error:  # TypeError: tls without certificates
-            raise SchedulerLostError(f"no scheduler answers at {self.address}: {error}") from error
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return Client(self.address, timeout=PATIENCE_S, set_as_default=False)
+            except (OSError, TypeError, ValueError) as error:  # TypeError: tls without certificates
+                # Distributed tries again as long as nobody listens, but not if a scheduler dies while it says hello.
+                died = isinstance(error, OSError) and not isinstance(error, FatalCommClosedError)
+                if not died or time.monotonic() > end:
+                    raise SchedulerLostError(f"no scheduler answers at {self.address}: {error}") from error
+                time.sleep(0.5)

@@ -152,7 +152,8 @@ def scan_event(
         watch.lap("write")
         if not store.complete:
             connect = partial(cluster.connect, cluster_name, workers)
-            for step in _steps(connect, lambda client: run(request, event, reconstruction, client, store, pace)):
+            begin = partial(run, request, event, reconstruction, rows=store, pace=pace)
+            for step in _steps(connect, begin, on_wait):
                 if step.stage is Stage.READY:
                     watch.lap("setup")
                 elif step.stage is Stage.COMPLETE:
@@ -170,23 +171,31 @@ def scan_event(
 
 
 def _steps(
-    connect: Callable[[], AbstractContextManager[Client]], begin: Callable[[Client], Generator[Progress, None, None]]
+    connect: Callable[[], AbstractContextManager[Client]],
+    begin: Callable[..., Generator[Progress, None, None]],
+    on_wait: Callable[[str], None],
 ) -> Iterator[Progress]:
     """Yield the progress of a scan; where the scheduler is lost, go on with another as soon as there is one."""
     step: Progress | None = None
     lost: float | None = None
+    known = False  # whether there ever was a scheduler
     while True:
         try:
-            with connect() as client, closing(begin(client)) as steps:
+            with connect() as client, closing(begin(client=client)) as steps:
+                known = True
                 for step in steps:
                     lost = None if step.stage is Stage.RUNNING else lost
                     yield step
             return
         except SchedulerLostError as error:
             lost = lost or time.monotonic()
-            if step is None or time.monotonic() > lost + PATIENCE:
+            if not known or time.monotonic() > lost + PATIENCE:
                 raise
-            yield replace(step, stage=Stage.NO_SCHEDULER, trouble=f"{error}; looking for another")
+            trouble = f"{error}; looking for another"
+            if step is None:
+                on_wait(trouble)
+            else:
+                yield replace(step, stage=Stage.NO_SCHEDULER, trouble=trouble)
             time.sleep(1)
 
 

@@ -1,7 +1,11 @@
 """Clusters by name."""
 
 import os
+import socket
+import struct
+import threading
 from pathlib import Path
+from typing import Any
 
 import dask
 import psutil
@@ -11,6 +15,12 @@ from distributed import LocalCluster, Security
 from skymist import cluster
 from skymist.errors import RequestError, ScanError, UnknownNameError
 
+LOOPBACK: dict[str, Any] = {
+    "host": "127.0.0.1",
+    "dashboard_address": "127.0.0.1:0",
+    "worker_dashboard_address": "127.0.0.1:0",
+}
+
 
 @pytest.mark.parametrize("name", ["local", "local-processes"])
 def test_nothing_listens_beyond_the_loopback_interface(name: str) -> None:
@@ -18,10 +28,10 @@ def test_nothing_listens_beyond_the_loopback_interface(name: str) -> None:
         assert sum(client.nthreads().values()) == 2
         me = psutil.Process(os.getpid())
         listening = {
-            socket.laddr.ip
+            connection.laddr.ip
             for process in (me, *me.children(recursive=True))
-            for socket in process.net_connections("inet")
-            if socket.status == psutil.CONN_LISTEN
+            for connection in process.net_connections("inet")
+            if connection.status == psutil.CONN_LISTEN
         }
         assert listening <= {"127.0.0.1"}
 
@@ -61,8 +71,7 @@ def test_an_encrypted_scheduler_takes_the_certificates_of_dasks_configuration(tm
     certificate.write_text(secret.tls_ca_file)
     key.write_text(secret.tls_client_key)
     ours = {"ca-file": certificate, "client.cert": certificate, "client.key": key}
-    options = {"n_workers": 1, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "processes": False}
-    with LocalCluster(protocol="tls", security=secret, worker_dashboard_address="127.0.0.1:0", **options) as encrypted:
+    with LocalCluster(protocol="tls", security=secret, n_workers=1, processes=False, **LOOPBACK) as encrypted:
         address = encrypted.scheduler_address
         assert address.startswith("tls://")
         with (
@@ -81,6 +90,29 @@ def test_the_profiler_that_can_lock_a_worker_up_does_not_run(name: str) -> None:
         assert not enabled
     assert "PROFILE__ENABLED=False" in cluster.show("slurm")
     assert "name: DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED\n          value: 'False'" in cluster.show("kubernetes")
+
+
+def test_a_scheduler_that_dies_while_it_says_hello_is_waited_for() -> None:
+    first = socket.create_server(("127.0.0.1", 0))
+    port = first.getsockname()[1]
+    second: list[LocalCluster] = []
+
+    def die_and_return() -> None:
+        connection, _ = first.accept()
+        connection.recv(1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing is a reset
+        connection.close()
+        first.close()
+        second.append(LocalCluster(scheduler_port=port, n_workers=1, processes=False, **LOOPBACK))
+
+    thread = threading.Thread(target=die_and_return)
+    thread.start()
+    try:
+        with cluster.connect(f"tcp://127.0.0.1:{port}") as client:
+            assert client.submit(int, 1).result() == 1
+    finally:
+        thread.join()
+        second[0].close()
 
 
 def test_a_scheduler_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
