@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import dask
 import pytest
 
 from skymist.reco.compiling import kernels
@@ -25,6 +26,10 @@ def shared() -> Path:
 
 
 def pytest_configure() -> None:
-    """Have kernels compiled elsewhere, as they are in use: the search for doctests imports all modules as they are."""
+    """Have kernels compiled elsewhere, as they are in use: the search for doctests imports all modules as they are.
+
+    Schedulers that tests start by themselves do without Dask's profiler, for the reason in `skymist.cluster.start`.
+    """
+    dask.config.set({"distributed.worker.profile.enabled": False})
     for name in ("kernels", "cascade_kernels", "cascade_pair_kernels", "losses_kernels"):
         kernels(f"skymist.reco.{name}")

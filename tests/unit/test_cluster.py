@@ -85,7 +85,7 @@ def test_an_encrypted_scheduler_takes_the_certificates_of_dasks_configuration(tm
 
 @pytest.mark.parametrize("name", ["local", "local-processes"])
 def test_the_profiler_that_can_lock_a_worker_up_does_not_run(name: str) -> None:
-    with cluster.connect(name, 1) as client:
+    with dask.config.set({"distributed.worker.profile.enabled": True}), cluster.connect(name, 1) as client:
         (enabled,) = client.run(dask.config.get, "distributed.worker.profile.enabled").values()
         assert not enabled
     assert "PROFILE__ENABLED=False" in cluster.show("slurm")
