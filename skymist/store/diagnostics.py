@@ -53,27 +53,45 @@ class DiagnosticsWriter:
     """
 
     def __init__(self, kept: Place) -> None:
-        self._group = open_table(kept, GROUP, Diagnostics, "cell", {"workers": []})
-        self._rows = len(read_table(self._group, Diagnostics))
-        self._workers = [str(name) for name in self._group.attrs["workers"]]  # type: ignore[union-attr]
-        self._new: list[Diagnostics] = []
+        self._kept = kept
+        self._group: zarr.Group | None = None  # made with the first rows: most scans are not asked
+        self._rows, self._workers = 0, list[str]()
+        self._new: list[tuple[Ints, Floats, Ints, Ints, str]] = []
+
+    @property
+    def pending(self) -> bool:
+        """Whether something was added and not written yet."""
+        return bool(self._new)
 
     def add(self, uniq: Ints, seconds: Floats, iterations: Ints, evaluations: Ints, worker: str) -> None:
         """Add the cells of a block."""
+        self._new.append((uniq, seconds, iterations, evaluations, worker))
+
+    def write(self) -> None:
+        """Write what is new, then the number of rows; it may be repeated if it failed half-way."""
+        if not self._new:
+            return
+        group = self._opened()
+        table = Diagnostics.concatenate([self._of_block(*block) for block in self._new])
+        fill_table(group, self._rows, table)
+        rows = self._rows + len(table)
+        group.attrs.update({"workers": self._workers, "rows": rows})
+        self._rows, self._new = rows, []
+
+    def _opened(self) -> zarr.Group:
+        """Return the group; one that is there already goes on."""
+        if self._group is None:
+            group = open_table(self._kept, GROUP, Diagnostics, "cell", {"workers": []})
+            self._rows = len(read_table(group, Diagnostics))
+            self._workers = [str(name) for name in group.attrs["workers"]]  # type: ignore[union-attr]
+            self._group = group
+        return self._group
+
+    def _of_block(self, uniq: Ints, seconds: Floats, iterations: Ints, evaluations: Ints, worker: str) -> Diagnostics:
         if worker not in self._workers:
             self._workers.append(worker)
         place = np.full(len(uniq), self._workers.index(worker))
-        self._new.append(Diagnostics(uniq, seconds, iterations, evaluations, place))  # type: ignore[arg-type]
-
-    def write(self) -> None:
-        """Write what is new, then the number of rows."""
-        if not self._new:
-            return
-        self._new = [Diagnostics.concatenate(self._new)]
-        fill_table(self._group, self._rows, self._new[0])
-        rows = self._rows + len(self._new[0])
-        self._group.attrs.update({"workers": self._workers, "rows": rows})
-        self._rows, self._new = rows, []
+        return Diagnostics(uniq, seconds, iterations, evaluations, place)  # type: ignore[arg-type]
 
 
 def read_diagnostics(where: Where) -> xr.Dataset | None:

@@ -69,7 +69,7 @@ class SkyMapStore:
         self._rows = MemoryRows(committed["uniq"].to_numpy(), skymap.fit_of(committed))
         self._committed = len(self._rows.uniq)
         self._complete, self._changes = bool(committed.attrs["complete"]), dict[str, Any]()
-        self._diagnostics: DiagnosticsWriter | None = None
+        self._diagnostics = DiagnosticsWriter(self.place)
         self._commits = Commits(self._write, self._unsaved, self.place.commit_seconds, patience, on_wait)
 
     @property
@@ -110,9 +110,6 @@ class SkyMapStore:
 
     def note(self, uniq: Ints, seconds: Floats, iterations: Ints, evaluations: Ints, worker: str) -> None:
         """Add what cells cost; kept with the next commit."""
-        if self._diagnostics is None:
-            with self.place.telling("written"):
-                self._diagnostics = DiagnosticsWriter(self.place)
         self._diagnostics.add(uniq, seconds, iterations, evaluations, worker)
 
     def describe(self, name: str, value: Mapping[str, Any]) -> None:
@@ -133,13 +130,12 @@ class SkyMapStore:
 
     def _write(self) -> None:
         first, last = self._committed, len(self.uniq)
-        if last == first and not self._changes:
+        if last == first and not self._changes and not self._diagnostics.pending:
             return
         with self.place.telling("written"):
             self._lock.check()
             _fill(self._group, skymap.create(self.uniq[first:], self.fit[first:], {}), first)
-            if self._diagnostics is not None:
-                self._diagnostics.write()
+            self._diagnostics.write()
             self._lock.check()
             self._group.attrs.update({"rows": last, **self._changes})
         self._committed, self._changes = last, {}

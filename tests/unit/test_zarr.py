@@ -7,7 +7,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from skymist.model.sky import Ints
 from skymist.store import lease, versions
 from skymist.store import zarr as store_zarr
 from skymist.store.calibration import CalibrationStore, Trials
+from skymist.store.diagnostics import read_diagnostics
 from skymist.store.lease import LeaseLostError
 from skymist.store.place import LocalPlace, place
 from skymist.store.zarr import SkyMapStore, read_skymap
@@ -192,6 +193,27 @@ def test_rows_wait_in_memory_while_the_disk_is_full(path: Path, monkeypatch: pyt
     assert np.array_equal(data["uniq"], sky.all_cells(4))
     assert np.array_equal(data["nllh"], sky.all_cells(4).astype(float))
     assert data.attrs["reconstruction"] == {"name": "x"}
+
+
+def test_costs_wait_like_rows_also_if_their_table_cannot_be_made(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LocalPlace, "commit_seconds", 0.0)
+    blocks = np.array_split(sky.all_cells(2), 3)
+    with SkyMapStore(path, ATTRIBUTES) as store:
+        for number, block in enumerate(blocks):
+            with full_disk() if number == 0 else nullcontext():
+                store.append(block, fit_of(block))
+                store.note(block, np.full(len(block), 0.5), block, 2 * block, f"worker {number}")
+                assert bool(store.trouble) == (number == 0)
+    costs = read_diagnostics(path)
+    assert costs is not None
+    assert np.array_equal(costs["uniq"], sky.all_cells(2))
+    assert np.array_equal(costs["evaluations"], 2 * sky.all_cells(2))
+    assert list(dict.fromkeys(costs["worker"].to_numpy().tolist())) == ["worker 0", "worker 1", "worker 2"]
+    with SkyMapStore(path, ATTRIBUTES) as store:  # costs without new rows
+        store.note(blocks[0], np.ones(len(blocks[0])), blocks[0], blocks[0], "worker 1")
+    again = read_diagnostics(path)
+    assert again is not None
+    assert again.sizes["cell"] == 48 + len(blocks[0])
 
 
 def test_patience_ends_with_the_number_of_rows_that_are_lost(path: Path) -> None:
