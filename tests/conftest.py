@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dask
 import pytest
+from hypothesis import settings
 
 from skymist.reco.compiling import kernels
 
@@ -29,7 +30,10 @@ def pytest_configure() -> None:
     """Have kernels compiled elsewhere, as they are in use: the search for doctests imports all modules as they are.
 
     Schedulers that tests start by themselves do without Dask's profiler, for the reason in `skymist.cluster.start`.
+    Examples are the same in each run.
     """
     dask.config.set({"distributed.worker.profile.enabled": False})
+    settings.register_profile("repeatable", derandomize=True)
+    settings.load_profile("repeatable")
     for name in ("kernels", "cascade_kernels", "cascade_pair_kernels", "losses_kernels"):
         kernels(f"skymist.reco.{name}")
