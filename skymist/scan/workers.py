@@ -17,13 +17,13 @@ from skymist.model.event import Event
 from skymist.model.reconstruction import Fit
 from skymist.scan.block import Block, Cost, TimeLimitError, work
 
-BLOCK_SECONDS = (0.05, 0.2)
+BLOCK_SECONDS = (0.1, 0.2)
 """How long a block should take: long against Dask's milliseconds, short against a person's patience."""
 
 THREAD_SECONDS = 0.004
 """A block is longer by this for each worker thread: a scheduler hands out only so many (`benchmarks/scaling.py`)."""
 
-BLOCKS_PER_THREAD = 2
+BLOCKS_PER_THREAD = 4
 """Of what waits, so that threads end together though some cells take longer."""
 
 IN_FLIGHT = 3
