@@ -330,10 +330,10 @@ def _step(p: Array, move: Array, slope: Array, trial: Array) -> float:
 def descent(likelihood: Any) -> Any:
     """Return what descends in a likelihood such as `evaluate`.
 
-    A function that makes one, because what is given a compiled function cannot be kept on disk.
+    A function that makes one, because what is given a compiled function cannot be kept on disk. Each gets a name of its
+    own: functions of equal names and types are one to the linker, which takes the first that is loaded for all.
     """
 
-    @compiled()
     def descend_one(
         flight: Array, modules: Array, times: Array, first: Ints, ice: Array, bottom: float, step: float, table: Array,
         shift: float, weight: float, spread: float, rounds: int, tolerance: float, p: Array, work: Array,
@@ -371,7 +371,8 @@ def descent(likelihood: Any) -> Any:
                 return best, turn + 1
         return best, turn + 1 if gain < tolerance else -turn - 1
 
-    return descend_one
+    descend_one.__qualname__ = f"descend_in_{likelihood.__module__.rpartition('.')[2]}"
+    return compiled()(descend_one)
 
 
 _descend = descent(evaluate)

@@ -1,6 +1,8 @@
 """The cascade reconstruction: likelihood, derivatives, choice of light and search."""
 
 import json
+import os
+import platform
 import sys
 from dataclasses import replace
 from functools import cache
@@ -193,6 +195,15 @@ def test_finds_two_showers(seed: int, apart: float, energies: tuple[float, float
     assert found.energy_gev.sum() == pytest.approx(fit.energy_gev[0], rel=0.01)
     assert RECO(event, direction, None).nllh[0] - fit.nllh[0] > 20
     assert PAIR(event, toward(flight(event)), None).nllh[0] - fit.nllh[0] > 20
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="names a processor of that kind")
+def test_kernels_of_another_processor_find_two_showers(tmp_path: Path) -> None:
+    """There the compiler inlines less, and kernels of one and of two showers may take each other's functions."""
+    other = {"NUMBA_CPU_NAME": "x86-64-v3", "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "pytest", "-q", f"{__file__}::test_finds_two_showers", "-p", "no:cacheprovider"]
+    done = run(command, env=os.environ | other, capture_output=True, text=True, check=False)
+    assert "3 passed" in done.stdout, done.stdout[-2000:]
 
 
 @pytest.mark.parametrize("seed", range(1, 4))
