@@ -1,15 +1,18 @@
 """A block of cells: what one Dask task evaluates, and how a worker does it."""
 
+import asyncio
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from dataclasses import asdict, astuple, dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
-from distributed import get_worker
+from distributed import Worker, get_worker
 
 from skymist import plugins
 from skymist.model import sky
@@ -23,6 +26,9 @@ from skymist.scan import plan
 
 COMPILING_SECONDS = 300.0
 """Time allowed for loading and compiling on top of that for a cell."""
+
+LEAVING_SECONDS = 1.0
+"""Time for the error of a block to reach the scheduler before its worker leaves."""
 
 T = TypeVar("T")
 
@@ -145,7 +151,7 @@ def evaluate(event: Event, block: Block) -> Fit:
     return fit[lowest[begin]]
 
 
-def work(event: Event, block: Block, limit: float, alone: bool) -> tuple[Fit, Cost]:
+def work(event: Event, block: Block, limit: float, alone: bool, known: int | None) -> tuple[Fit, Cost]:
     """Run on a worker: evaluate a block and say what it cost.
 
     Parameters
@@ -156,6 +162,8 @@ def work(event: Event, block: Block, limit: float, alone: bool) -> tuple[Fit, Co
         Seconds after which it is given up: what a single cell may take.
     alone : bool
         Whether to evaluate and time each cell alone.
+    known : int, optional
+        A cell that was evaluated elsewhere, so that it can be trusted to end.
 
     Raises
     ------
@@ -164,12 +172,12 @@ def work(event: Event, block: Block, limit: float, alone: bool) -> tuple[Fit, Co
     """
     worker = get_worker()
     try:
-        _warm_up(event, block, limit)
+        _warm_up(event, block, limit, known)
         parts = block.singles() if alone else [block]
         done = [_within(limit, partial(_measured, event, part)) for part in parts]
     except TimeLimitError:
         if not worker.address.startswith("inproc://"):
-            worker.loop.add_callback(partial(worker.close_gracefully, restart=bool(worker.nanny)))
+            worker.loop.add_callback(_leave, worker)
         raise
     fits, seconds, efforts = zip(*done, strict=True)
     sizes = np.array([len(fit) for fit in fits])
@@ -177,6 +185,18 @@ def work(event: Event, block: Block, limit: float, alone: bool) -> tuple[Fit, Co
     mean = np.repeat(np.array(seconds) / sizes, sizes)
     cost = Cost(mean, np.repeat(rounds, sizes), np.repeat(evaluations, sizes), str(worker.name))
     return Fit.concatenate(fits), cost
+
+
+async def _leave(worker: Worker) -> None:
+    """End this process, after others have its results.
+
+    Dask's own way, `close_gracefully`, may run a task again whose error is still under way, and lets its nanny leave
+    too if the scheduler closes the connection first. Nor would it end while something hangs.
+    """
+    await asyncio.sleep(LEAVING_SECONDS)
+    with suppress(OSError):
+        await worker.scheduler.retire_workers(workers=[worker.address], close_workers=False, remove=False)
+    os._exit(0)
 
 
 def _within(limit: float, function: Callable[[], T]) -> T:
@@ -205,12 +225,15 @@ def _measured(event: Event, block: Block) -> tuple[Fit, float, Effort]:
 _warm: set[tuple[str, str]] = set()
 
 
-def _warm_up(event: Event, block: Block, limit: float) -> None:
-    """Load tables and compile before the clock starts, once a process; what fails now is told when it fails again."""
+def _warm_up(event: Event, block: Block, limit: float, known: int | None) -> None:
+    """Load tables and compile before the clock starts, once a process; what fails now is told when it fails again.
+
+    A cell that hangs would take as long as compiling may, so a known one is preferred to the first of the block.
+    """
     key = block.reconstruction.name, block.reconstruction.version
     if key in _warm:
         return
-    first, _ = block.split(1)
+    first = block.split(1)[0] if known is None else replace(block, cells=np.array([known]), starts=())
     try:
         _within(limit + COMPILING_SECONDS, partial(evaluate, event, first))
     except TimeLimitError:

@@ -23,6 +23,9 @@ from skymist.scan.workers import Done, Workers
 TICK = 0.5
 """Seconds after which a scan says how far it is, though nothing came in."""
 
+PROBES = 6
+"""Cells, at most, of which two tell how long one takes; more are tried if those can't be evaluated."""
+
 PLAN_SHARE = 0.1
 """Of the time, at most, goes into planning, unless a thread is about to have nothing to do."""
 
@@ -104,7 +107,7 @@ def run(
     workers = Workers(client, event, pace.priority, pace.cell_limit, pace.diagnose)
     try:
         if (cells := board.certain()).size:
-            workers.warm_up(board.block(cells[:2]))
+            workers.warm_up(board.probes(cells))
         tracker.start()
         yield tracker.progress(Stage.READY, None, workers.workers, workers.threads)
         while board.ask(workers):
@@ -174,9 +177,11 @@ class _Board:
         rows = self.rows if done.block.certain else self.early
         rows.append(done.block.cells, done.fit)
 
-    def block(self, cells: Ints) -> Block:
-        """Return cells of one level as a block."""
-        return level_block(self.request, self.reconstruction, cells, self._known())
+    def probes(self, cells: Ints) -> Block:
+        """Return a few of the coarsest cells, far apart."""
+        nside = sky.nside_of(cells)
+        coarsest = cells[nside == nside.min()]
+        return self._block(coarsest[:: -(-coarsest.size // PROBES)])
 
     def _likely(self, busy: list[Ints]) -> Ints:
         """Return the cells that will belong to the scan if what is missing of each level changes nothing."""
@@ -188,7 +193,10 @@ class _Board:
 
     def _blocks(self, cells: Ints, *, certain: bool) -> list[Block]:
         nside = sky.nside_of(cells)
-        return [replace(self.block(cells[nside == side]), certain=certain) for side in np.unique(nside)]
+        return [replace(self._block(cells[nside == side]), certain=certain) for side in np.unique(nside)]
+
+    def _block(self, cells: Ints) -> Block:
+        return level_block(self.request, self.reconstruction, cells, self._known())
 
     def _known(self) -> Rows:
         if not len(self.early.uniq):

@@ -83,6 +83,7 @@ class Workers:
         self._seconds_per_cell: float | None = None  # unknown
         self._counted = float("-inf")
         self._errors: int | None = 0  # None after the first success
+        self._known: int | None = None  # a cell that ends
         self.waiting: deque[Block] = deque()
         self.flying: dict[Future, Block] = {}
         self.workers, self.threads = 0, 0
@@ -100,13 +101,20 @@ class Workers:
 
     @_scheduler()
     def warm_up(self, block: Block) -> None:
-        """Let a worker load, compile and prepare the event; the time of a cell says how large first blocks can be."""
-        if not self.workers:
-            return
-        probe = self._submit(block, alone=True)
-        if probe.exception() is None:
-            _, cost = probe.result()
-            self._seconds_per_cell = float(cost.seconds[-1])
+        """Let a worker load, compile and prepare the event; the time of a cell says how large first blocks can be.
+
+        Parameters
+        ----------
+        block : Block
+            Cells to try, two at a time, until two could be evaluated.
+        """
+        for begin in range(0, len(block.cells) if self.workers else 0, 2):
+            pair, _ = block.split(begin + 2)
+            probe = self._submit(pair.split(begin)[1], alone=True)
+            if probe.exception() is None:
+                _, cost = probe.result()
+                self._seconds_per_cell, self._known = float(cost.seconds[-1]), int(block.cells[begin])
+                return
 
     @_scheduler()
     def submit(self) -> None:
@@ -161,12 +169,16 @@ class Workers:
             return {future.key: future.result() for future in finished if future.exception() is None}
 
     def _settle(self, future: Future, result: tuple[Fit, Cost] | None) -> list[Done]:
-        block, status = self.flying.pop(future), future.status
+        status = future.status
+        if result is None and status in ("lost", "pending"):  # with its worker; Dask runs it again
+            self._results.add(future)
+            return []
+        block = self.flying.pop(future)
         error = future.exception() if status == "error" else None
         future.release()  # a kept future makes a dying worker's stored results run again
         if result is not None:
             fit, cost = result
-            self._seconds_per_cell, self._errors = float(cost.seconds.mean()), None
+            self._seconds_per_cell, self._errors, self._known = float(cost.seconds.mean()), None, int(block.cells[0])
             return [Done(block, fit, cost)]
         if error is None:
             raise SchedulerLostError("the Dask scheduler was lost")
@@ -200,7 +212,7 @@ class Workers:
     def _submit(self, block: Block, *, alone: bool = False) -> Future:
         # Of equal scans those that are certain come first.
         priority = self._priority if block.certain else self._priority - 0.5
-        key, settings = (f"block-{self._name}", next(self._number)), (self._limit, self._alone or alone)
+        key, settings = (f"block-{self._name}", next(self._number)), (self._limit, self._alone or alone, self._known)
         return self._client.submit(work, self._event, block, *settings, key=key, priority=priority)
 
 

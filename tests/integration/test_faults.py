@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-from pathlib import Path
 
 import faults
 import numpy as np
@@ -38,16 +37,20 @@ def test_the_map_is_complete_and_equal(fault: str) -> None:
         assert "Traceback" not in found.notes
 
 
+HANGING = [100, 200, 201, 250]
+
+
 class Hanging(Bowl):
-    """A bowl in which one cell takes for ever, in a loop that nothing can stop but the end of its process."""
+    """A bowl in which some cells take for ever, in a loop that nothing can stop but the end of its process."""
 
     def __call__(self, event, directions, start):  # type: ignore[no-untyped-def]
-        while (sky.cell_at(4, directions.ra, directions.dec) == 200).any():
+        while np.isin(sky.cell_at(4, directions.ra, directions.dec), HANGING).any():
             pass
         return super().__call__(event, directions, start)
 
 
-def test_a_worker_with_a_cell_that_hangs_is_replaced(tmp_path: Path) -> None:
+@pytest.mark.timeout(240)  # less than the time for compiling, which no such cell may take
+def test_workers_with_cells_that_hang_are_replaced() -> None:
     event, rows = load_event("demo"), MemoryRows()
     request = ScanRequest(event.digest, "bowl", "1", levels=parse_levels("4:0,16:6"))
     with cluster.connect("local-processes", 2) as client:
@@ -56,7 +59,7 @@ def test_a_worker_with_a_cell_that_hangs_is_replaced(tmp_path: Path) -> None:
         client.wait_for_workers(2, timeout=60)
         after = set(client.run(os.getpid).values())
     assert steps[-1].stage is Stage.COMPLETE
-    assert rows.uniq[rows.fit.status == Status.FAILED].tolist() == [200]
+    assert sorted(rows.uniq[rows.fit.status == Status.FAILED].tolist()) == HANGING
     assert np.unique(rows.uniq).size == rows.uniq.size == 288
     assert len(after) == 2
     assert after != before

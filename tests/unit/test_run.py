@@ -1,6 +1,7 @@
 """Evaluation on Dask: complete, whatever goes wrong on the way."""
 
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, wait
 
 from skymist import cluster
 from skymist.detector.geometry import icecube_86
@@ -21,9 +22,10 @@ from skymist.model.request import Level, ScanRequest
 from skymist.model.rows import MemoryRows
 from skymist.model.sky import Ints
 from skymist.reco.bowl import Bowl
-from skymist.scan.block import with_options
+from skymist.scan.block import level_block, with_options
 from skymist.scan.progress import Progress, Stage
 from skymist.scan.run import Pace, run, scan_serially
+from skymist.scan.workers import Done, Workers
 
 
 @dataclass(frozen=True)
@@ -259,6 +261,26 @@ def test_a_cell_that_hangs_fails_and_holds_up_nothing_else(client: Client) -> No
     assert rows.uniq.size == 288
     assert steps[-1].levels[0].failed == 1
     assert steps[-1].stage is Stage.COMPLETE
+
+
+def test_a_result_that_is_lost_with_its_worker_is_found_again() -> None:
+    loopback = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(n_workers=2, threads_per_worker=1, **loopback) as two, Client(two) as client:
+        block = level_block(request(), Bowl(seconds=0.5), np.array([64]), MemoryRows())
+        workers = Workers(client, event(), 0, 10.0, False)
+        workers.waiting.append(block)
+        workers.submit()
+        (future,) = workers.flying
+        wait([future])
+        (holder,) = client.who_has(future)[future.key]
+        client.run(lambda dask_worker: bool(dask_worker.loop.call_later(0.1, os._exit, 1)), workers=[holder])
+        while future.status == "finished":
+            time.sleep(0.001)
+        done: list[Done] = []
+        while workers.flying:
+            done += workers.collect(0.1)
+        assert [(found.block, len(found.fit)) for found in done] == [(block, 1)]
+        workers.cancel()
 
 
 def test_a_reconstruction_that_always_hangs_is_told(client: Client) -> None:
