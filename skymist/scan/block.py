@@ -30,6 +30,9 @@ COMPILING_SECONDS = 300.0
 LEAVING_SECONDS = 1.0
 """Time for the error of a block to reach the scheduler before its worker leaves."""
 
+FAREWELL_SECONDS = 10.0
+"""Time for others to take over the results of a worker that leaves."""
+
 T = TypeVar("T")
 
 
@@ -194,8 +197,9 @@ async def _leave(worker: Worker) -> None:
     too if the scheduler closes the connection first. Nor would it end while something hangs.
     """
     await asyncio.sleep(LEAVING_SECONDS)
-    with suppress(OSError):
-        await worker.scheduler.retire_workers(workers=[worker.address], close_workers=False, remove=False)
+    farewell = worker.scheduler.retire_workers(workers=[worker.address], close_workers=False, remove=False)
+    with suppress(OSError):  # or time is up, which is one, too
+        await asyncio.wait_for(farewell, FAREWELL_SECONDS)
     os._exit(0)
 
 

@@ -24,7 +24,7 @@ TICK = 0.5
 """Seconds after which a scan says how far it is, though nothing came in."""
 
 PROBES = 6
-"""Cells, at most, of which two tell how long one takes; more are tried if those can't be evaluated."""
+"""Directions, at most, of which two tell how long one takes; more are tried if those can't be evaluated."""
 
 PLAN_SHARE = 0.1
 """Of the time, at most, goes into planning, unless a thread is about to have nothing to do."""
@@ -178,10 +178,12 @@ class _Board:
         rows.append(done.block.cells, done.fit)
 
     def probes(self, cells: Ints) -> Block:
-        """Return a few of the coarsest cells, far apart."""
+        """Return a few directions, far apart, which are finer cells than those of any level: none is computed twice."""
         nside = sky.nside_of(cells)
         coarsest = cells[nside == nside.min()]
-        return self._block(coarsest[:: -(-coarsest.size // PROBES)])
+        few = self._block(coarsest[:: -(-coarsest.size // PROBES)])
+        finer = min(2 * self.request.levels[-1].nside, 2**29)
+        return replace(few, cells=sky.cell_at(finer, *sky.centers(few.cells)), starts=())
 
     def _likely(self, busy: list[Ints]) -> Ints:
         """Return the cells that will belong to the scan if what is missing of each level changes nothing."""

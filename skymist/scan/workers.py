@@ -83,7 +83,7 @@ class Workers:
         self._seconds_per_cell: float | None = None  # unknown
         self._counted = float("-inf")
         self._errors: int | None = 0  # None after the first success
-        self._known: int | None = None  # a cell that ends
+        self._known: int | None = None  # a cell of which the fit ends
         self.waiting: deque[Block] = deque()
         self.flying: dict[Future, Block] = {}
         self.workers, self.threads = 0, 0
@@ -106,7 +106,8 @@ class Workers:
         Parameters
         ----------
         block : Block
-            Cells to try, two at a time, until two could be evaluated.
+            Cells to try, two at a time, until two could be evaluated. With the first of them, other workers load and
+            compile.
         """
         for begin in range(0, len(block.cells) if self.workers else 0, 2):
             pair, _ = block.split(begin + 2)
@@ -178,7 +179,7 @@ class Workers:
         future.release()  # a kept future makes a dying worker's stored results run again
         if result is not None:
             fit, cost = result
-            self._seconds_per_cell, self._errors, self._known = float(cost.seconds.mean()), None, int(block.cells[0])
+            self._seconds_per_cell, self._errors = float(cost.seconds.mean()), None
             return [Done(block, fit, cost)]
         if error is None:
             raise SchedulerLostError("the Dask scheduler was lost")
