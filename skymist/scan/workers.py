@@ -109,12 +109,12 @@ class Workers:
             Cells to try, two at a time, until two could be evaluated. With the first of them, other workers load and
             compile.
         """
-        for begin in range(0, len(block.cells) if self.workers else 0, 2):
-            pair, _ = block.split(begin + 2)
-            probe = self._submit(pair.split(begin)[1], alone=True)
+        while self.workers and len(block.cells):
+            pair, block = block.split(2)
+            probe = self._submit(pair, alone=True)
             if probe.exception() is None:
                 _, cost = probe.result()
-                self._seconds_per_cell, self._known = float(cost.seconds[-1]), int(block.cells[begin])
+                self._seconds_per_cell, self._known = float(cost.seconds[-1]), int(pair.cells[0])
                 return
 
     @_scheduler()
