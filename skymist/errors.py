@@ -5,7 +5,8 @@
     SkymistError
     ├── ReadError            bytes that are not a valid event, map or table
     ├── RequestError         a scan, option or name that makes no sense
-    │   └── UnknownNameError a name that is not registered; lists the known ones
+    │   ├── UnknownNameError a name that is not registered; lists the known ones
+    │   └── ConflictError    what is asked of a record does not fit the state it is in
     ├── StoreError           a store that cannot be used (locked, another scan's, too new)
     └── ScanError            a scan that could not be finished
         └── SchedulerLostError   for want of a scheduler; another one can go on with it
@@ -70,6 +71,10 @@ class UnknownNameError(RequestError):
 
     def __str__(self) -> str:
         return f"no {self.what} is called {self.name!r}; there are: {', '.join(self.known) or 'none'}"
+
+
+class ConflictError(RequestError):
+    """A record whose state does not allow what is asked for; the message names the state and what it allows."""
 
 
 class StoreError(SkymistError):

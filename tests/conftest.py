@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import dask
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from skymist.reco.compiling import kernels
+from skymist.records import Database
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
@@ -24,6 +26,34 @@ def shared() -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of a real PostgreSQL server."""
+    import postgres
+
+    with postgres.running() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database, of each kind."""
+    import postgres
+
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/records.sqlite"
+    return str(postgres.create(request.getfixturevalue("postgresql")))
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A database of each kind, with its tables."""
+    found = Database(database_url)
+    found.upgrade()
+    yield found
+    found.close()
 
 
 def pytest_configure() -> None:

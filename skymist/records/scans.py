@@ -1,0 +1,193 @@
+"""Scans as records: asked for, claimed by a runner, watched, ended; each state may only follow certain others."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from skymist.errors import ConflictError, UnknownNameError
+from skymist.records import log
+from skymist.records.tables import Artifact, Scan, ScanState, now
+
+WAITING, QUEUED, RUNNING, COMPLETE, FAILED, CANCELLED = ScanState
+NEXT: dict[ScanState, tuple[ScanState, ...]] = {
+    WAITING: (QUEUED, CANCELLED),
+    QUEUED: (RUNNING, CANCELLED),
+    RUNNING: (COMPLETE, FAILED, CANCELLED, QUEUED),
+    COMPLETE: (QUEUED,),
+    FAILED: (QUEUED,),
+    CANCELLED: (QUEUED,),
+}
+"""What may follow what: a running scan is queued again when its runner is gone, an ended one when somebody asks."""
+
+ENDED = (COMPLETE, FAILED, CANCELLED)
+
+
+def get(session: Session, scan_id: str) -> Scan:
+    """Return a scan by its id or the beginning of it (at least 8 digits).
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none, or more than one.
+    """
+    if found := session.get(Scan, scan_id):
+        return found
+    known: list[Scan] = []
+    if 8 <= len(scan_id) < 64 and scan_id.isalnum():
+        known = list(session.scalars(select(Scan).where(Scan.id.startswith(scan_id)).limit(2)))
+    if len(known) == 1:
+        return known[0]
+    latest = session.scalars(select(Scan.id).order_by(Scan.created.desc()).limit(3))
+    raise UnknownNameError("scan", scan_id[:80], [each[:12] for each in latest])
+
+
+def create(session: Session, scan: Scan, who: str, **details: Any) -> tuple[Scan, bool]:
+    """Keep a new scan, or return the one of the same request, and whether it is new."""
+    if known := session.get(Scan, scan.id):
+        return known, False
+    session.add(scan)
+    session.flush()
+    log.note(session, who, "asked for", "scan", scan.id, priority=scan.priority, rule=scan.rule, **details)
+    return scan, True
+
+
+def move(session: Session, scan: Scan, state: ScanState, who: str, **details: Any) -> None:
+    """Bring a scan into another state.
+
+    Raises
+    ------
+    ConflictError
+        If that does not follow from the state it is in.
+    """
+    allowed = NEXT[ScanState(scan.state)]
+    if state not in allowed:
+        choices = ", ".join(allowed)
+        raise ConflictError(f"scan {scan.id[:12]} is {scan.state}; from there it can become {choices}, not {state}")
+    log.note(session, who, state, "scan", scan.id, old=scan.state, attempt=scan.attempt, **details)
+    scan.state = state
+    if state == QUEUED:
+        scan.moved = now()
+        scan.owner = scan.beat = scan.started = scan.finished = None
+        scan.wanted = ""
+    if state in ENDED:
+        scan.finished, scan.owner = now(), None
+    session.flush()
+
+
+def claim(session: Session, owner: str, at_least: int | None = None) -> Scan | None:
+    """Take the queued scan that is most urgent, the oldest of equal ones; None if there is none of that priority."""
+    query = select(Scan).where(Scan.state == QUEUED, Scan.deleted.is_(None))
+    if at_least is not None:
+        query = query.where(Scan.priority >= at_least)
+    query = query.order_by(Scan.priority.desc(), Scan.created, Scan.id).limit(1).with_for_update(skip_locked=True)
+    scan = session.scalar(query)
+    if scan is not None:
+        move(session, scan, RUNNING, owner)
+        scan.owner, scan.started, scan.beat = owner, now(), now()
+        session.flush()
+    return scan
+
+
+def beat(session: Session, scan_id: str, owner: str, progress: dict[str, Any] | None) -> str:
+    """Say that a runner still has a scan, and how far it is.
+
+    Returns
+    -------
+    str
+        ``cancelled`` if the scan is to be cancelled, ``lost`` if it is no longer this runner's, else empty.
+    """
+    scan = session.get(Scan, scan_id, with_for_update=True)
+    if scan is None or (scan.state, scan.owner) != (RUNNING, owner):
+        return "lost"
+    scan.beat = now()
+    if progress is not None:
+        if progress["done"] != (scan.progress or {}).get("done"):
+            scan.moved = scan.beat
+        scan.progress = progress
+    return scan.wanted
+
+
+def finish(
+    session: Session, scan_id: str, owner: str, state: ScanState, error: str = "", summary: dict[str, Any] | None = None
+) -> bool:
+    """End a running scan, unless it is no longer this runner's; return whether it was."""
+    scan = session.get(Scan, scan_id, with_for_update=True)
+    if scan is None or (scan.state, scan.owner) != (RUNNING, owner):
+        return False
+    scan.error, scan.summary = error, summary
+    move(session, scan, state, owner, **({"error": error} if error else {}))
+    return True
+
+
+def keep(session: Session, artifacts: list[Artifact], who: str) -> None:
+    """Record the files of a scan; those of an earlier attempt are replaced."""
+    for item in artifacts:
+        session.merge(item)
+        log.note(session, who, "wrote", "scan", item.scan_id, kind=item.kind, url=item.url, sha256=item.sha256)
+
+
+def cancel(session: Session, scan: Scan, who: str) -> None:
+    """Cancel a scan; one that is running ends as soon as its runner hears of it.
+
+    Raises
+    ------
+    ConflictError
+        If it has ended.
+    """
+    if scan.state == RUNNING:
+        scan.wanted = CANCELLED
+        log.note(session, who, "cancelling", "scan", scan.id)
+    else:
+        move(session, scan, CANCELLED, who)
+
+
+def again(session: Session, scan: Scan, who: str) -> None:
+    """Queue a scan that has ended once more; what was computed and is kept is not computed again.
+
+    Raises
+    ------
+    ConflictError
+        If it has not ended.
+    """
+    if scan.state not in ENDED:
+        raise ConflictError(f"scan {scan.id[:12]} is {scan.state}; only what is {', '.join(ENDED)} can be run again")
+    scan.attempt += 1
+    scan.deleted, scan.error = None, ""
+    move(session, scan, QUEUED, who)
+
+
+def replace(session: Session, scan: Scan, new_id: str, who: str) -> None:
+    """Say that another scan takes the place of this one, which is cancelled if it has not ended."""
+    scan.replaced_by = new_id
+    log.note(session, who, "replaced", "scan", scan.id, by=new_id)
+    if scan.state not in ENDED:
+        cancel(session, scan, who)
+
+
+def recover(session: Session, alive: Callable[[str], bool], silence: timedelta) -> list[Scan]:
+    """Queue scans again whose runner is gone: known to be dead, or not heard of for `silence`."""
+    running = session.scalars(select(Scan).where(Scan.state == RUNNING).with_for_update(skip_locked=True)).all()
+    gone = [
+        scan for scan in running if not alive(scan.owner or "") or (scan.beat is None or scan.beat < now() - silence)
+    ]
+    for scan in gone:
+        wanted = scan.wanted
+        move(session, scan, CANCELLED if wanted == CANCELLED else QUEUED, "skymist", gone=scan.owner)
+    return gone
+
+
+def release(session: Session) -> list[Scan]:
+    """Queue scans that waited for another one which has ended now."""
+    waiting = session.scalars(select(Scan).where(Scan.state == WAITING)).all()
+    ready = [scan for scan in waiting if _ended(session, scan.after_id)]
+    for scan in ready:
+        move(session, scan, QUEUED, "skymist", after=scan.after_id)
+    return ready
+
+
+def _ended(session: Session, scan_id: str | None) -> bool:
+    before = session.get(Scan, scan_id) if scan_id else None
+    return before is None or before.state in ENDED

@@ -1,0 +1,240 @@
+"""The tables.
+
+What is worked out of other records, such as an alert's stream, stands there only to be searched for. Times are UTC and
+timezone-aware; those of events have nanoseconds and are kept as ISO 8601 text, which sorts as they do.
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.types import TypeDecorator
+
+from skymist.model.alert import Role
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A point in time; SQLite forgets time zones, so they are taken off and put on again."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Refuse local times, of which nobody could say whose they are."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Return it with its zone."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def now() -> datetime:
+    """Return the present time, UTC."""
+    return datetime.now(UTC)
+
+
+class InputStatus(StrEnum):
+    """What became of a message."""
+
+    ACCEPTED = "accepted"
+    QUARANTINED = "quarantined"
+
+
+class ScanState(StrEnum):
+    """What a scan is doing; `skymist.records.scans.NEXT` says what may follow what."""
+
+    WAITING = "waiting"
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Base(DeclarativeBase):
+    """All tables."""
+
+    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON, list[Any]: JSON}  # noqa: RUF012 (SQLAlchemy's)
+
+
+class Input(Base):
+    """A message as it came, byte for byte; the same bytes are one input, however often they come."""
+
+    __tablename__ = "inputs"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)  # SHA-256 of the content
+    source: Mapped[str] = mapped_column(String(200))  # topic, folder or person it first came from
+    position: Mapped[str] = mapped_column(String(200), default="")  # offset or file there
+    kind: Mapped[str] = mapped_column(String(20))  # notice or event
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+    received: Mapped[datetime] = mapped_column(default=now)
+    times: Mapped[int] = mapped_column(default=1)  # how often it came
+    status: Mapped[str] = mapped_column(String(20), default=InputStatus.ACCEPTED, index=True)
+    reason: Mapped[str] = mapped_column(default="")  # of the quarantine, in words
+
+
+class Alert(Base):
+    """All that is known of one event; see `skymist.model.alert.Alert`."""
+
+    __tablename__ = "alerts"
+    __table_args__ = (UniqueConstraint("role", "run", "event"), UniqueConstraint("role", "name"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    role: Mapped[str] = mapped_column(String(20), default=Role.OBSERVATION)
+    run: Mapped[int] = mapped_column(BigInteger)
+    event: Mapped[int] = mapped_column(BigInteger)
+    name: Mapped[str] = mapped_column(String(60))
+    named_by: Mapped[str] = mapped_column(String(20))  # "sender" or "order"
+    time: Mapped[str] = mapped_column(String(40), index=True)
+    stream: Mapped[str] = mapped_column(String(20), default="", index=True)
+    retracted: Mapped[bool] = mapped_column(default=False)
+    created: Mapped[datetime] = mapped_column(default=now)
+    changed: Mapped[datetime] = mapped_column(default=now)
+    due: Mapped[bool] = mapped_column(default=True, index=True)  # the workflow has yet to look at what is new
+
+    revisions: Mapped[list["Revision"]] = relationship(back_populates="alert", order_by="Revision.received")
+
+
+class Alias(Base):
+    """Any other name of an alert: earlier names, and numbers that were truncated."""
+
+    __tablename__ = "aliases"
+
+    role: Mapped[str] = mapped_column(String(20), primary_key=True)
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)
+    alert_id: Mapped[int] = mapped_column(ForeignKey("alerts.id"), index=True)
+
+
+class Revision(Base):
+    """One revision, as `skymist.model.alert.Revision.to_dict` writes it."""
+
+    __tablename__ = "revisions"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)  # of the content
+    alert_id: Mapped[int] = mapped_column(ForeignKey("alerts.id"), index=True)
+    input_id: Mapped[str | None] = mapped_column(ForeignKey("inputs.id"))  # None if a person made it
+    number: Mapped[int | None]
+    content: Mapped[dict[str, Any]]
+    received: Mapped[datetime] = mapped_column(default=now)
+
+    alert: Mapped[Alert] = relationship(back_populates="revisions")
+
+
+class Event(Base):
+    """What the detector recorded, ready to be scanned; the bytes are those of its input."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index("ix_events_run_event", "run", "event"),)
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)  # digest: what can change a reconstruction
+    input_id: Mapped[str] = mapped_column(ForeignKey("inputs.id"))
+    file: Mapped[str] = mapped_column(String(200))  # name it had, whose ending may tell its format
+    role: Mapped[str] = mapped_column(String(20))
+    run: Mapped[int] = mapped_column(BigInteger)
+    event: Mapped[int] = mapped_column(BigInteger)
+    time: Mapped[str] = mapped_column(String(40))
+    kind: Mapped[str] = mapped_column(String(40))
+    alert_id: Mapped[int | None] = mapped_column(ForeignKey("alerts.id"), index=True)
+    received: Mapped[datetime] = mapped_column(default=now)
+
+
+class Scan(Base):
+    """One scan; its id is that of its request, so the same request is the same scan."""
+
+    __tablename__ = "scans"
+    __table_args__ = (Index("ix_scans_state_priority", "state", "priority"),)
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    event_id: Mapped[str] = mapped_column(ForeignKey("events.id"), index=True)
+    role: Mapped[str] = mapped_column(String(20))
+    request: Mapped[dict[str, Any]]  # what decides about the map
+    wish: Mapped[dict[str, Any]]  # the words in which it was asked for
+    chosen: Mapped[dict[str, Any] | None]  # how the reconstruction was chosen
+    rule: Mapped[str] = mapped_column(String(60), default="")  # that asked for it; empty if a person did
+    after_id: Mapped[str | None] = mapped_column(String(64))  # waits until this scan has ended
+    instead_id: Mapped[str | None] = mapped_column(String(64))  # is a fallback of this scan
+    fallback_id: Mapped[str | None] = mapped_column(String(64))  # has this scan as its fallback
+    replaced_by: Mapped[str | None] = mapped_column(String(64))
+    cluster: Mapped[str] = mapped_column(String(200), default="local")
+    workers: Mapped[int | None]
+    priority: Mapped[int] = mapped_column(default=0)
+    stalled_s: Mapped[float | None]  # without any new cell for so long it counts as stalled
+    moved: Mapped[datetime] = mapped_column(default=now)  # when it was queued, or cells came in
+    state: Mapped[str] = mapped_column(String(20), default=ScanState.QUEUED)
+    wanted: Mapped[str] = mapped_column(String(20), default="")  # "cancelled" while it is running
+    attempt: Mapped[int] = mapped_column(default=1)
+    owner: Mapped[str | None] = mapped_column(String(100))  # the runner that has it
+    beat: Mapped[datetime | None]  # when that was last heard of
+    progress: Mapped[dict[str, Any] | None]
+    summary: Mapped[dict[str, Any] | None]
+    error: Mapped[str] = mapped_column(default="")
+    created: Mapped[datetime] = mapped_column(default=now, index=True)
+    started: Mapped[datetime | None]
+    finished: Mapped[datetime | None]
+    deleted: Mapped[datetime | None]
+
+
+class Artifact(Base):
+    """A file that a scan gave."""
+
+    __tablename__ = "artifacts"
+
+    scan_id: Mapped[str] = mapped_column(ForeignKey("scans.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True)  # zarr, fits, png, ...
+    url: Mapped[str]
+    sha256: Mapped[str] = mapped_column(String(64))
+    size: Mapped[int] = mapped_column(BigInteger)
+    created: Mapped[datetime] = mapped_column(default=now)
+
+
+class Stream(Base):
+    """A source of messages, as far as it was read."""
+
+    __tablename__ = "streams"
+
+    name: Mapped[str] = mapped_column(String(200), primary_key=True)
+    state: Mapped[str] = mapped_column(String(20), default="connecting")
+    trouble: Mapped[str] = mapped_column(default="")
+    positions: Mapped[dict[str, Any]] = mapped_column(default=dict)  # next offset by topic and partition
+    lag: Mapped[int | None]
+    heard: Mapped[datetime | None]  # the last message or heartbeat
+    changed: Mapped[datetime] = mapped_column(default=now)
+
+
+class Token(Base):
+    """What lets a person or program in; only a hash of it is kept."""
+
+    __tablename__ = "tokens"
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    hash: Mapped[str] = mapped_column(String(64), unique=True)
+    owner: Mapped[str] = mapped_column(String(100))
+    role: Mapped[str] = mapped_column(String(20))
+    created: Mapped[datetime] = mapped_column(default=now)
+    expires: Mapped[datetime]
+    revoked: Mapped[datetime | None]
+
+
+class LogEntry(Base):
+    """Who did what when, to what and from which input. The database itself refuses to change or remove an entry."""
+
+    __tablename__ = "log"
+    __table_args__ = (Index("ix_log_subject", "subject", "subject_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    time: Mapped[datetime] = mapped_column(default=now)
+    who: Mapped[str] = mapped_column(String(100))
+    action: Mapped[str] = mapped_column(String(40))
+    subject: Mapped[str] = mapped_column(String(20))  # alert, scan, event, input, token, stream
+    subject_id: Mapped[str] = mapped_column(String(64))
+    input_id: Mapped[str | None] = mapped_column(String(64))
+    details: Mapped[dict[str, Any]] = mapped_column(default=dict)

@@ -1,0 +1,269 @@
+"""Records in real databases of both kinds: nothing twice, nothing lost, nothing of the log changed."""
+
+import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import numpy as np
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import func, inspect, select, text
+from sqlalchemy.exc import DBAPIError
+
+from skymist.errors import ConflictError, RequestError, StoreError, UnknownNameError
+from skymist.model import alert as model
+from skymist.model.alert import Kind, Revision, Role, Tense
+from skymist.records import Database, alerts, inputs, log, scans, tables
+from skymist.records.tables import ScanState
+
+DAY = np.datetime64("2023-04-16", "ns")
+
+
+def revision(hour: float = 5, event: int = 1, **changes: object) -> Revision:
+    time = DAY + np.timedelta64(int(hour * 3600), "s")
+    return Revision(**{"run": 137840, "event": event, "time": time, "number": 0, "stream": "gold", **changes})
+
+
+def record(database: Database, *revisions: Revision) -> list[str]:
+    names = []
+    for each in revisions:
+        with database.begin() as session:
+            names.append(alerts.record(session, each, None, "test")[0].name)
+    return names
+
+
+def count(database: Database, table: type[tables.Base]) -> int:
+    with database.read() as session:
+        return session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def test_tables_go_up_and_down(database_url: str) -> None:
+    database = Database(database_url)
+    assert database.version() is None
+    with pytest.raises(StoreError, match=r"has tables of version None, this is 0001: run skymist db upgrade"):
+        database.check()
+    database.upgrade()
+    database.check()
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, tables.Base.metadata) == []
+    database.downgrade("base")
+    assert set(inspect(database.engine).get_table_names()) <= {"alembic_version"}
+    database.upgrade()
+    assert record(database, revision()) == ["IceCube-230416A"]
+    database.close()
+
+
+def test_urls(tmp_path: Path) -> None:
+    assert Database(str(tmp_path / "x.sqlite")).url.startswith("sqlite:////")
+    assert "secret" not in str(Database("postgresql://me:secret@127.0.0.1/x"))
+    with pytest.raises(RequestError, match="mysql:// is no database"):
+        Database("mysql://x/y")
+    with pytest.raises(StoreError, match=r"postgresql.*127\.0\.0\.1"):
+        Database("postgresql://me@127.0.0.1:1/x").version()
+
+
+def test_a_revision_is_kept_once(database: Database) -> None:
+    assert record(database, revision(), revision(), revision(number=1)) == ["IceCube-230416A"] * 3
+    assert (count(database, tables.Alert), count(database, tables.Revision)) == (1, 2)
+    with database.read() as session:
+        found = alerts.whole(alerts.find(session, "137840_1"))
+        actions = [entry.action for entry in log.entries(session, "alert", 1)]
+    assert [each.number for each in found.revisions] == [0, 1]
+    assert actions == ["revised", "revised"]
+
+
+def test_worlds_are_kept_apart(database: Database) -> None:
+    record(database, revision(), revision(tense=Tense.TEST), revision(event=2, hour=6, tense=Tense.INJECTION))
+    with database.read() as session:
+        real, test = (alerts.find(session, "IceCube-230416A", role) for role in (Role.OBSERVATION, Role.TEST))
+        assert real.id != test.id
+        assert alerts.find(session, "137840/2", Role.TEST).name == "IceCube-230416B"
+        with pytest.raises(UnknownNameError, match=r"no alert \(observation\) is called '137840/2'; there are: IceC"):
+            alerts.find(session, "137840/2")
+
+
+def test_letters_are_kept_whatever_comes_later(database: Database) -> None:
+    assert record(database, revision(8), revision(5, 2), revision(8, number=1), revision(1, 3)) == [
+        "IceCube-230416A", "IceCube-230416B", "IceCube-230416A", "IceCube-230416C"
+    ]  # fmt: skip
+    assert record(database, revision(9, 4, stream="cascade")) == ["IceCube-Cascade 230416A"]
+
+
+def test_the_name_of_the_sender_goes_first(database: Database) -> None:
+    assert record(database, revision(8), revision(5, 2, name="IC230416A")) == ["IceCube-230416A", "IceCube-230416A"]
+    with database.read() as session:
+        assert alerts.find(session, "IceCube-230416A").event == 2
+        assert alerts.find(session, "IceCube-230416B").event == 1
+    assert record(database, revision(8, name="IceCube-230416F", number=1)) == ["IceCube-230416F"]
+    with database.read() as session:
+        assert alerts.find(session, "IceCube-230416B").event == 1  # what it was called before
+    assert record(database, revision(9, 3, name="IceCube-230416F")) == ["IceCube-230416C"]  # it has that name already
+    assert record(database, revision(10, 4)) == ["IceCube-230416D"]
+
+
+def test_a_truncated_number_finds_its_alert_in_any_order(database: Database) -> None:
+    short, whole = revision(event=2917585), revision(event=29175858, number=1)
+    for run, pair in enumerate([(short, whole), (whole, short)]):
+        moved = [Revision.from_dict({**each.to_dict(), "run": run}) for each in pair]
+        record(database, *moved)
+        with database.read() as session:
+            by_short, by_whole = (alerts.find(session, f"{run}_{each.event}") for each in (short, whole))
+            assert by_short.id == by_whole.id
+            assert by_whole.event == 29175858
+            assert len(alerts.whole(by_whole).doubts) == 1
+
+
+def test_a_retraction_is_a_revision(database: Database) -> None:
+    record(database, revision(number=1, kind=Kind.RETRACTION), revision())
+    with database.read() as session:
+        assert alerts.find(session, "IceCube-230416A").retracted
+
+
+def test_many_writers_make_no_name_twice(database: Database) -> None:
+    said = [revision(hour=i / 4, event=i + 1, number=number) for i in range(30) for number in (0, 1)]
+    rng = random.Random(7)
+    shuffled = [rng.sample(said, len(said)) for _ in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda each: record(database, *each), shuffled))
+    assert (count(database, tables.Alert), count(database, tables.Revision)) == (30, 60)
+    with database.read() as session:
+        names = set(session.scalars(select(tables.Alert.name)))
+    assert names == {f"IceCube-230416{model.letter(i)}" for i in range(30)}
+
+
+def test_the_log_cannot_be_changed(database: Database) -> None:
+    record(database, revision())
+    for statement in ("DELETE FROM log", "UPDATE log SET who = 'nobody'"):
+        with pytest.raises(DBAPIError, match="the log is never changed"), database.begin() as session:
+            session.execute(text(statement))
+    assert count(database, tables.LogEntry) == 1
+
+
+def test_messages_are_kept_once_and_can_be_put_aside(database: Database) -> None:
+    with database.begin() as session:
+        item, new = inputs.receive(session, b"\xff\x00", "notice", "topic", "0:1")
+        inputs.quarantine(session, item, "not JSON")
+        inputs.quarantine(session, item, "not JSON")
+    assert new
+    with database.begin() as session:
+        again, new = inputs.receive(session, b"\xff\x00", "notice", "topic", "0:2")
+        assert (new, again.times, again.position) == (False, 2, "0:1")
+        assert [each.reason for each in inputs.quarantined(session)] == ["not JSON"]
+        inputs.accept(session, again)
+        assert inputs.quarantined(session) == []
+        assert [each.action for each in log.entries(session, "input", item.id)] == [
+            "received", "quarantined", "accepted"
+        ]  # fmt: skip
+
+
+def test_nothing_is_kept_of_a_transaction_that_fails(database: Database) -> None:
+    def begin_and_fail() -> None:
+        with database.begin() as session:
+            alerts.record(session, revision(), None, "test")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        begin_and_fail()
+    assert (count(database, tables.Alert), count(database, tables.LogEntry)) == (0, 0)
+
+
+def test_times_have_a_zone(database: Database) -> None:
+    east = datetime(2023, 4, 16, 5, tzinfo=timezone(timedelta(hours=2)))
+    with database.begin() as session:
+        session.add(tables.Stream(name="x", heard=east))
+    with database.read() as session:
+        assert session.get_one(tables.Stream, "x").heard == datetime(2023, 4, 16, 3, tzinfo=UTC)
+    with pytest.raises(Exception, match="has no time zone"), database.begin() as session:
+        session.add(tables.Stream(name="y", heard=datetime(2023, 4, 16)))
+
+
+def put(database: Database, name: str, **changes: object) -> str:
+    """Keep a scan of an event of its own."""
+    with database.begin() as session:
+        item, _ = inputs.receive(session, b"event", "event", "test", "e.json")
+        if session.get(tables.Event, "e") is None:
+            session.add(tables.Event(id="e", input_id=item.id, file="e.json", role="test", run=1, event=1, time="",
+                                     kind=""))  # fmt: skip
+            session.flush()
+        wanted = {"event_id": "e", "role": "test", "request": {}, "wish": {}, "state": ScanState.QUEUED, **changes}
+        scans.create(session, tables.Scan(id=name * 16, **wanted), "test")
+    return name * 16
+
+
+def test_states_follow_each_other_as_drawn(database: Database) -> None:
+    scan_id = put(database, "aaaa")
+    with database.begin() as session:
+        scan = scans.get(session, scan_id[:8])
+        with pytest.raises(ConflictError, match="is queued; from there it can become running, cancelled, not complete"):
+            scans.move(session, scan, ScanState.COMPLETE, "test")
+        with pytest.raises(ConflictError, match="only what is complete, failed, cancelled can be run again"):
+            scans.again(session, scan, "test")
+        assert scans.claim(session, "me") is scan
+        assert not scans.finish(session, scan_id, "other", ScanState.COMPLETE)
+        assert scans.finish(session, scan_id, "me", ScanState.COMPLETE, summary={"x": 1})
+        with pytest.raises(ConflictError, match="is complete"):
+            scans.cancel(session, scan, "test")
+        scans.again(session, scan, "test")
+        assert (scan.state, scan.attempt, scan.finished) == (ScanState.QUEUED, 2, None)
+    with database.read() as session, pytest.raises(UnknownNameError, match="no scan is called 'bbbbbbbb'"):
+        scans.get(session, "bbbbbbbb")
+
+
+def test_the_most_urgent_goes_first_and_once(database: Database) -> None:
+    ids = {put(database, name, priority=priority) for name, priority in (("aaaa", 0), ("bbbb", 200), ("cccc", 100))}
+    with database.begin() as session:
+        first = scans.claim(session, "me")
+        assert first is not None
+        assert first.id.startswith("bbbb")
+    lock, taken = threading.Lock(), [first.id]
+
+    def grab(owner: int) -> None:
+        with database.begin() as session:
+            found = scans.claim(session, f"runner {owner}", at_least=0)
+        with lock:
+            taken.extend([found.id] if found else [])
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(grab, range(4)))
+    assert len(taken) == 3
+    assert set(taken) == ids
+
+
+def test_scans_of_dead_runners_are_queued_again(database: Database) -> None:
+    put(database, "aaaa")
+    put(database, "bbbb")
+    with database.begin() as session:
+        one, other = scans.claim(session, "dead"), scans.claim(session, "alive")
+        assert one is not None
+        assert other is not None
+        assert scans.recover(session, lambda owner: owner == "alive", timedelta(minutes=1)) == [one]
+        assert (one.state, other.state) == (ScanState.QUEUED, ScanState.RUNNING)
+        assert scans.beat(session, one.id, "dead", None) == "lost"
+        assert scans.beat(session, other.id, "alive", {"done": 3}) == ""
+        scans.cancel(session, other, "test")
+        assert scans.beat(session, other.id, "alive", None) == "cancelled"
+        assert scans.recover(session, lambda _: True, timedelta(0)) == [other]
+        assert other.state == ScanState.CANCELLED
+
+
+def test_a_scan_waits_for_another(database: Database) -> None:
+    first = put(database, "aaaa")
+    put(database, "bbbb", after_id=first, state=ScanState.WAITING)
+    with database.begin() as session:
+        assert scans.release(session) == []
+        scans.cancel(session, scans.get(session, first), "test")
+        (released,) = scans.release(session)
+        assert released.state == ScanState.QUEUED
+        scans.replace(session, released, first, "test")
+        assert (released.replaced_by, released.state) == (first, ScanState.CANCELLED)
+
+
+def test_the_states_are_drawn_as_they_are() -> None:
+    drawing = (Path(__file__).parents[2] / "docs" / "service.md").read_text().partition("stateDiagram-v2")[2]
+    arrows = [line.split() for line in drawing.partition("```")[0].splitlines() if "-->" in line]
+    drawn = [(begin, end) for begin, _, end in arrows if begin != "[*]"]
+    assert drawn == [(begin, end) for begin, after in scans.NEXT.items() for end in after]
