@@ -133,7 +133,25 @@ def scan_event(
     StoreError
         If another process writes this store.
     """
-    request = ScanRequest(
+    request = make_request(event, reconstruction, levels, cone, seed, seeds=seeds, level_options=level_options)
+    return scan_request(
+        event, reconstruction, request, chosen=chosen, out=out, connect=partial(cluster.connect, cluster_name, workers),
+        pace=pace, on_progress=on_progress, on_wait=on_wait, watch=watch,
+    )  # fmt: skip
+
+
+def make_request(
+    event: Event,
+    reconstruction: Reconstruction,
+    levels: tuple[Level, ...] | None = None,
+    cone: Cone | None = None,
+    seed: int = 0,
+    *,
+    seeds: int = 1,
+    level_options: Mapping[int, Mapping[str, Any]] | None = None,
+) -> ScanRequest:
+    """Return the request of a scan; parameters and errors as for `scan_event`."""
+    return ScanRequest(
         event.digest,
         reconstruction.name,
         reconstruction.version,
@@ -144,6 +162,30 @@ def scan_event(
         seeds,
         {nside: _typed(reconstruction, options) for nside, options in (level_options or {}).items()},
     )
+
+
+def scan_request(
+    event: Event,
+    reconstruction: Reconstruction,
+    request: ScanRequest,
+    *,
+    connect: Callable[[], AbstractContextManager[Client]],
+    chosen: Mapping[str, Any] | None = None,
+    out: Where = "scans",
+    pace: Pace = DEFAULT_PACE,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    on_wait: OnWait = lambda _: None,
+    watch: Stopwatch | None = None,
+) -> xr.Dataset:
+    """Scan what a request says on whatever `connect` gives; all else as for `scan_event`.
+
+    Parameters
+    ----------
+    request : ScanRequest
+        Of this event and reconstruction; see `make_request`.
+    connect : callable
+        Gives a client when it is entered; called again if the scheduler is lost.
+    """
     path = place(out) / f"{event.name}.{reconstruction.name}.{request.id[:12]}.zarr"
     watch = watch or Stopwatch()
     how: dict[str, Any] = {} if chosen is None else {"chosen": dict(chosen)}
@@ -151,7 +193,6 @@ def scan_event(
     with SkyMapStore(path, attributes, on_wait=on_wait) as store:
         watch.lap("write")
         if not store.complete:
-            connect = partial(cluster.connect, cluster_name, workers)
             begin = partial(run, request, event, reconstruction, rows=store, pace=pace)
             for step in _steps(connect, begin, on_wait):
                 if step.stage is Stage.READY:

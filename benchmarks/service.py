@@ -1,0 +1,85 @@
+"""From a message to a complete, stored map with regions, with nobody watching: how long the service takes.
+
+    python benchmarks/service.py [N]
+
+The whole service (`skymist serve`) runs as a user would start it, with its usual rules. N events (20 if not said), all
+of them the real event 138632/31747601 under other numbers and with pulses a nanosecond later each, are put into its
+watched folder one after the other, each when the last one is done. Counted is the time from the moment the file is in
+place until the first scan of its alert is recorded as complete, with its map, regions, FITS file and figure.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy import select
+
+from skymist.model.event import Event
+from skymist.readers import read_event, write_table
+from skymist.records import Database, tables
+from skymist.records.tables import ScanState
+
+EVENT = Path(__file__).parents[2] / "shared" / "data" / "events" / "138632_31747601.json"
+PORT = "18642"
+
+
+def main() -> None:
+    """Print the median and the 95th percentile."""
+    number = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    with tempfile.TemporaryDirectory() as folder:
+        home, incoming = Path(folder), Path(folder, "incoming")
+        incoming.mkdir()
+        database = f"{home}/records.sqlite"
+        options = ["--database", database, "--out", f"{home}/scans", "--folder", str(incoming), "--port", PORT]
+        own = {**os.environ, "XDG_CONFIG_HOME": folder}
+        with (home / "log").open("w") as log:
+            command = [sys.executable, "-m", "skymist", "serve", *options]
+            service = subprocess.Popen(command, env=own, stderr=log)
+        try:
+            time.sleep(3)
+            records = Database(database)
+            found = [one(records, incoming, numbered(read_event(EVENT), n)) for n in range(number + 1)][1:]
+        finally:
+            service.terminate()
+            service.wait()
+    tell("first map", [first for first, _ in found])
+    tell("refined map", [last for _, last in found])
+
+
+def numbered(event: Event, number: int) -> Event:
+    """Return the event as another one."""
+    pulses = replace(event.pulses, time_ns=event.pulses.time_ns + number)
+    return replace(event, event=event.event + number, pulses=pulses)
+
+
+def one(records: Database, incoming: Path, event: Event) -> tuple[float, float]:
+    """Return the seconds until the first and the last map of one event."""
+    hidden = incoming / f".{event.event}.csv"
+    write_table(event, hidden)
+    began = time.time()
+    hidden.rename(incoming / f"{event.event}.csv")
+    while True:
+        query = select(tables.Scan).join(tables.Event, tables.Event.id == tables.Scan.event_id)
+        with records.read() as session:
+            scans = session.scalars(query.where(tables.Event.event == event.event)).all()
+        if scans and all(scan.state == ScanState.COMPLETE for scan in scans):
+            ends = [scan.finished.timestamp() - began for scan in scans if scan.finished]
+            return min(ends), max(ends)
+        if any(scan.state == ScanState.FAILED for scan in scans):
+            raise SystemExit(f"a scan failed: {[scan.error for scan in scans]}")
+        time.sleep(0.02)
+
+
+def tell(what: str, seconds: list[float]) -> None:
+    """Print how long something took."""
+    p95 = statistics.quantiles(seconds, n=20)[-1] if len(seconds) > 1 else seconds[0]
+    print(f"{what}: median {statistics.median(seconds):.2f} s, p95 {p95:.2f} s, most {max(seconds):.2f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""What came in becomes records: at least once in, exactly once in effect."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from sqlalchemy.orm import Session
+
+from skymist.alerts import read_revisions
+from skymist.errors import ReadError, SkymistError
+from skymist.model import alert as model
+from skymist.model.alert import Tense
+from skymist.model.event import Event
+from skymist.readers import read_event
+from skymist.records import Database, alerts, inputs, log, tables
+
+NOTICE, EVENT = "notice", "event"
+EVENT_MESSAGE = "event message"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a message.
+
+    Attributes
+    ----------
+    input_id : str
+        SHA-256 of its content.
+    new : bool
+        Whether these bytes came for the first time.
+    alert_ids : tuple of int
+        The alerts it says something about.
+    event_id : str or None
+        The event that it holds.
+    reason : str
+        Why it could not be read, empty if it could: it is in quarantine then.
+    """
+
+    input_id: str
+    new: bool
+    alert_ids: tuple[int, ...] = ()
+    event_id: str | None = None
+    reason: str = ""
+
+
+def take(database: Database, content: bytes, kind: str, source: str, position: str = "") -> Outcome:
+    """Keep a message and what it says, in one transaction; nothing is lost if it cannot be read.
+
+    Parameters
+    ----------
+    database : Database
+    content : bytes
+    kind : str
+        `NOTICE` or `EVENT`.
+    source, position : str
+        Where it came from; see `skymist.records.inputs.receive`. Of an event, the position is its file's name.
+    """
+    found, reason = _read(content, kind, source, position)
+    with database.begin() as session:
+        item, new = inputs.receive(session, content, kind, source, position)
+        if reason:
+            inputs.quarantine(session, item, reason)
+            return Outcome(item.id, new, reason=reason)
+        inputs.accept(session, item)
+        if isinstance(found, Event):
+            event_id, alert_id = _keep_event(session, found, item, source)
+            return Outcome(item.id, new, (alert_id,), event_id)
+        ids = [alerts.record(session, revision, item.id, source)[0].id for revision in model.by_time(found)]
+        return Outcome(item.id, new, tuple(dict.fromkeys(ids)))
+
+
+def retry(database: Database, input_id: str) -> Outcome:
+    """Try once more to read a message that is in quarantine: a later version may understand it."""
+    with database.read() as session:
+        item = session.get_one(tables.Input, input_id)
+    return take(database, item.content, item.kind, item.source, item.position)
+
+
+def load_event(database: Database, event_id: str) -> Event:
+    """Return an event that was kept."""
+    with database.read() as session:
+        record = session.get_one(tables.Event, event_id)
+        content = session.get_one(tables.Input, record.input_id).content
+    return _event_of(content, record.file)
+
+
+def _read(content: bytes, kind: str, source: str, position: str) -> tuple[tuple[model.Revision, ...] | Event, str]:
+    """Return what a message says, or why that cannot be told."""
+    try:
+        if kind == EVENT:
+            return _event_of(content, PurePath(position).name), ""
+        return read_revisions(content, f"{source} {position}".strip()), ""
+    except SkymistError as error:
+        return (), str(error)
+
+
+def _event_of(content: bytes, file: str) -> Event:
+    """Read an event from memory; readers want a file, whose name may tell its format."""
+    with tempfile.TemporaryDirectory(prefix="skymist-") as folder:
+        path = Path(folder, PurePath(file).name or "event")
+        path.write_bytes(content)
+        try:
+            return read_event(path)
+        except ReadError as error:  # nobody knows the file by its temporary name
+            reason, source = (text.replace(f"{folder}/", "") for text in (error.reason, error.source))
+            raise ReadError(reason.replace(folder, "the message"), source, error.offset) from None
+
+
+def _keep_event(session: Session, event: Event, item: tables.Input, who: str) -> tuple[str, int]:
+    """Keep an event with its alert, which is made if no notice came before."""
+    tense = Tense.TEST if event.simulated else Tense.CURRENT
+    said = model.Revision(event.run, event.event, event.time, tense=tense, catalog=EVENT_MESSAGE, stream=_stream(event))
+    alert, _ = alerts.record(session, said, item.id, who)
+    if session.get(tables.Event, event.digest) is None:
+        session.add(tables.Event(
+            id=event.digest, input_id=item.id, file=PurePath(item.position).name, role=tense.role, run=event.run,
+            event=event.event, time=f"{event.utc}Z", kind=event.kind, alert_id=alert.id,
+        ))  # fmt: skip
+        alerts.announce(alert)
+        log.note(session, who, "received", "event", event.digest, input_id=item.id, alert=alert.id)
+    return event.digest, alert.id
+
+
+def _stream(event: Event) -> str:
+    return "cascade" if "cascade" in event.kind.lower() else ""

@@ -1,0 +1,264 @@
+"""The runner: takes scans from the queue, carries them out on clusters, and keeps what they give."""
+
+import hashlib
+import json
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+import xarray as xr
+
+from skymist.cluster.pool import Pool
+from skymist.errors import SkymistError, StoreError
+from skymist.model.region import DEFAULT_CALIBRATION
+from skymist.model.request import ScanRequest
+from skymist.records import Database, scans, tables
+from skymist.records.tables import Artifact, ScanState
+from skymist.scan.progress import Progress
+from skymist.scan.run import Pace
+from skymist.store.place import Where, place
+from skymist.workflow import ingest, products
+from skymist.workflow.rules import Rules
+from skymist.workflow.scan import Stopwatch, scan_request
+from skymist.workflow.schedule import fall_back, schedule
+from skymist.workflow.wish import configured
+
+REALTIME = 100
+"""Scans of this priority and more wait for no free place."""
+
+MOST_AT_ONCE = 16
+"""Scans of whatever priority that one runner has at a time."""
+
+KINDS = "fits", "png"
+"""Files that are made of each map."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunnerSettings:
+    """How scans are carried out.
+
+    Attributes
+    ----------
+    out : path, URL or Place
+        Folder of the maps; each role has its own folder in it.
+    clusters : Path, optional
+        The user's own cluster configurations.
+    slots : int
+        Ordinary scans at a time.
+    tick_s : float
+        How often the records are looked at.
+    beat_s : float
+        How often it says that it is alive.
+    silence_s : float
+        After which another runner takes its scans.
+    idle_s : float
+        After which a cluster that nobody uses is stopped; threads of this machine stay.
+    cell_limit : float
+        Seconds after which a single cell is given up.
+    """
+
+    out: Where = "scans"
+    clusters: Path | None = None
+    slots: int = 4
+    tick_s: float = 0.1
+    beat_s: float = 0.5
+    silence_s: float = 60.0
+    idle_s: float = 600.0
+    cell_limit: float = 600.0
+
+
+class _EndedError(Exception):
+    """The scan is no longer wanted, or no longer ours."""
+
+
+@dataclass
+class _Job:
+    """A scan that this runner has."""
+
+    scan: tables.Scan
+    progress: dict[str, Any] | None = None
+    end: str = ""  # why it has to end: cancelled, lost or stopped
+    began: float = field(default_factory=time.monotonic)
+
+    def take(self, progress: Progress) -> None:
+        """Keep how far it is, and end it if it has to."""
+        self.progress = products.plain(progress.to_dict())
+        self.check()
+
+    def check(self) -> None:
+        if self.end:
+            raise _EndedError
+
+
+class Runner:
+    """Carries out scans until it is stopped; may be killed at any moment and goes on where it was.
+
+    Parameters
+    ----------
+    database : Database
+    rules : Rules
+    settings : RunnerSettings
+    """
+
+    def __init__(self, database: Database, rules: Rules, settings: RunnerSettings) -> None:
+        self.database, self.rules, self.settings = database, rules, settings
+        self.owner = _own_name()
+        self._pool = Pool(settings.clusters)
+        self._jobs: dict[str, _Job] = {}
+        self._lock = threading.Lock()
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set; scans that are running then are queued again, with what they have found."""
+        beats = threading.Thread(target=self._beat, args=(stop,), name="beats", daemon=True)
+        beats.start()
+        with ThreadPoolExecutor(MOST_AT_ONCE, "scan") as threads:
+            while not stop.wait(self.settings.tick_s):
+                patiently(partial(self._look, threads), stop)
+            for job in self._running():
+                job.end = job.end or "stopped"
+        beats.join()
+        self._pool.close()
+
+    def _look(self, threads: ThreadPoolExecutor) -> None:
+        """Do whatever the records ask for."""
+        schedule(self.database, self.rules)
+        fall_back(self.database, self.rules)
+        with self.database.begin() as session:
+            scans.release(session)
+            scans.recover(session, self._alive, timedelta(seconds=self.settings.silence_s))
+        while (scan := self._claim()) is not None:
+            job = _Job(scan)
+            with self._lock:
+                self._jobs[scan.id] = job
+            threads.submit(self._carry_out, job)
+        self._pool.rest(self.settings.idle_s)
+
+    def _claim(self) -> tables.Scan | None:
+        busy = len(self._running())
+        if busy >= MOST_AT_ONCE:
+            return None
+        with self.database.begin() as session:
+            return scans.claim(session, self.owner, REALTIME if busy >= self.settings.slots else None)
+
+    def _running(self) -> list[_Job]:
+        with self._lock:
+            return list(self._jobs.values())
+
+    def _carry_out(self, job: _Job) -> None:
+        """Scan, and record how it ended, whatever happens."""
+        state, error, summary = ScanState.FAILED, "", None
+        artifacts: list[Artifact] = []
+        try:
+            summary, artifacts = self._scan(job)
+            state = ScanState.COMPLETE
+        except _EndedError:
+            state = ScanState.CANCELLED if job.end == "cancelled" else ScanState.QUEUED
+        except (SkymistError, OSError) as trouble:
+            error = str(trouble)
+        except Exception as trouble:  # noqa: BLE001 (a reconstruction may raise anything)
+            _log.exception("scan %s", job.scan.id)
+            error = f"a fault of skymist itself, told in its log: {type(trouble).__name__}"
+        finally:
+            self._end(job, state, error, summary, artifacts)
+
+    def _scan(self, job: _Job) -> tuple[dict[str, Any], list[Artifact]]:
+        scan, watch = job.scan, Stopwatch()
+        event = ingest.load_event(self.database, scan.event_id)
+        request = ScanRequest.from_dict(scan.request)
+        watch.lap("read")
+        data = scan_request(
+            event, configured(request), request, connect=partial(self._pool.connect, scan.cluster, scan.workers),
+            chosen=scan.chosen, out=place(self.settings.out) / scan.role, on_progress=job.take,
+            pace=Pace(scan.priority, cell_limit=self.settings.cell_limit), watch=watch,
+        )  # fmt: skip
+        job.check()
+        artifacts = _artifacts(scan.id, data)
+        outputs: dict[str, Where | None] = {item.kind: item.url for item in artifacts}
+        watch.lap("write")
+        return products.summary(data, DEFAULT_CALIBRATION, watch.seconds, outputs), artifacts
+
+    def _end(
+        self, job: _Job, state: ScanState, error: str, summary: dict[str, Any] | None, artifacts: list[Artifact]
+    ) -> None:
+        """Record the end of a scan; while the database is away, wait for it."""
+
+        def write() -> None:
+            with self.database.begin() as session:
+                scans.beat(session, job.scan.id, self.owner, job.progress)
+                if scans.finish(session, job.scan.id, self.owner, state, error, summary):
+                    scans.keep(session, artifacts, self.owner)
+
+        patiently(write, threading.Event())
+        with self._lock:
+            del self._jobs[job.scan.id]
+
+    def _beat(self, stop: threading.Event) -> None:
+        """Say again and again how far each scan is, and hear whether it is still wanted."""
+        while not (stop.is_set() and not self._running()):
+            for job in self._running():
+                patiently(partial(self._beat_one, job), stop)
+            time.sleep(self.settings.beat_s)
+
+    def _beat_one(self, job: _Job) -> None:
+        with self.database.begin() as session:
+            job.end = scans.beat(session, job.scan.id, self.owner, job.progress) or job.end
+
+    def _alive(self, owner: str) -> bool:
+        """Return whether a runner may still be there; of another machine's nothing but its beats is known."""
+        host, pid, started = (*owner.rsplit(":", 2), "", "")[:3]
+        if host != socket.gethostname():
+            return True
+        try:
+            return f"{psutil.Process(int(pid)).create_time():.2f}" == started
+        except (psutil.Error, ValueError):
+            return False
+
+
+def patiently(step: Callable[[], None], stop: threading.Event) -> None:
+    """Do a step; while the database is away, try it again."""
+    while True:
+        try:
+            return step()
+        except StoreError as error:
+            _log.warning("%s; trying again", error)
+            if stop.wait(1.0):
+                return None
+
+
+def _own_name() -> str:
+    """Return a name that no other process has or had."""
+    process = psutil.Process(os.getpid())
+    return f"{socket.gethostname()}:{process.pid}:{process.create_time():.2f}"
+
+
+def _artifacts(scan_id: str, data: xr.Dataset) -> list[Artifact]:
+    """Write the files of a map, and return them with their hashes; that of the map itself is of its content."""
+    store = place(data.encoding["source"])
+    content = _content_hash(data)
+    found = [Artifact(scan_id=scan_id, kind="zarr", url=str(store), sha256=content, size=int(data.nbytes))]
+    for kind in KINDS:
+        file = products.export(data, kind)
+        written = file.read_bytes()
+        sha256 = hashlib.sha256(written).hexdigest()
+        found.append(Artifact(scan_id=scan_id, kind=kind, url=str(file), sha256=sha256, size=len(written)))
+    return found
+
+
+def _content_hash(data: xr.Dataset) -> str:
+    """SHA-256 of the columns, in the order of their names, and of the request: the same wherever it is stored."""
+    sha = hashlib.sha256(json.dumps(data.attrs["request"], sort_keys=True).encode())
+    for name in sorted(map(str, data.variables)):
+        sha.update(name.encode() + data[name].to_numpy().tobytes())
+    return sha.hexdigest()

@@ -1,0 +1,220 @@
+"""From a message to maps with nobody watching: by rule, in order, again after a death, not for what is retracted."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from skymist.errors import RequestError, StoreError
+from skymist.model.alert import Role
+from skymist.records import Database, alerts, log, scans, tables
+from skymist.records.tables import ScanState
+from skymist.store.zarr import read_skymap
+from skymist.workflow import ingest, runner, service
+from skymist.workflow.events import demo_path
+from skymist.workflow.rules import Rules, load_rules
+from skymist.workflow.runner import Runner, RunnerSettings
+from skymist.workflow.schedule import fall_back, schedule
+from skymist.workflow.wish import Wish
+
+RULES = """
+rules:
+  - name: any
+    scans:
+      - {name: fast, reco: bowl, levels: "2:0,4:6", priority: 200}
+      - {name: fine, after: fast, reco: bowl, levels: "4:0,8:6", options: {seconds: 0.01}, stalled_s: 300,
+         fallback: {reco: bowl, levels: "1:0"}}
+"""
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Rules:
+    path = tmp_path / "rules.yaml"
+    path.write_text(RULES)
+    return load_rules(path)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    found = Database(str(tmp_path / "records.sqlite"))
+    found.upgrade()
+    yield found
+    found.close()
+
+
+def take_demo(database: Database) -> ingest.Outcome:
+    return ingest.take(database, demo_path().read_bytes(), ingest.EVENT, "test", "demo.csv")
+
+
+@contextmanager
+def running(database: Database, rules: Rules, out: Path) -> Iterator[Runner]:
+    stop, found = threading.Event(), Runner(database, rules, RunnerSettings(out=out, tick_s=0.02, beat_s=0.05))
+    thread = threading.Thread(target=found.run, args=(stop,))
+    thread.start()
+    try:
+        yield found
+    finally:
+        stop.set()
+        thread.join()
+
+
+def all_scans(database: Database) -> dict[str, tables.Scan]:
+    with database.read() as session:
+        return {
+            scan.rule or scan.id: scan for scan in session.scalars(select(tables.Scan).order_by(tables.Scan.created))
+        }
+
+
+def until(look: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not look():
+        assert time.monotonic() < end, "it does not come"
+        time.sleep(0.02)
+
+
+def ended(database: Database, *names: str) -> Callable[[], bool]:
+    return lambda: all(name in all_scans(database) and all_scans(database)[name].state in scans.ENDED for name in names)
+
+
+def test_a_message_becomes_two_maps(database: Database, rules: Rules, tmp_path: Path) -> None:
+    with running(database, rules, tmp_path / "out"):
+        outcome = take_demo(database)
+        until(ended(database, "any/fast", "any/fine"))
+    found = all_scans(database)
+    fast, fine = found["any/fast"], found["any/fine"]
+    assert (fast.state, fine.state) == (ScanState.COMPLETE, ScanState.COMPLETE)
+    assert fast.finished is not None
+    assert fine.started is not None
+    assert fast.finished <= fine.started
+    assert fast.summary is not None
+    assert set(fast.summary["regions"]) == {"50", "90"}
+    assert fast.progress is not None
+    with database.read() as session:
+        kept = {
+            item.kind: item
+            for item in session.scalars(select(tables.Artifact).where(tables.Artifact.scan_id == fast.id))
+        }
+        done = [entry.action for entry in log.entries(session, "scan", fast.id)]
+    assert set(kept) == {"zarr", "fits", "png"}
+    assert all(Path(item.url).exists() and "/out/test/" in item.url for item in kept.values())
+    assert done == ["asked for", "running", "complete", "wrote", "wrote", "wrote"]
+    assert read_skymap(kept["zarr"].url).attrs["scan_id"] == fast.id
+    assert not take_demo(database).new
+    assert outcome.alert_ids
+    schedule(database, rules)
+    assert len(all_scans(database)) == 2
+
+
+def test_a_stopped_runner_leaves_its_scans_to_the_next(database: Database, rules: Rules, tmp_path: Path) -> None:
+    take_demo(database)
+    with running(database, rules, tmp_path):
+        until(lambda: "any/fine" in all_scans(database) and all_scans(database)["any/fine"].progress is not None)
+    assert all_scans(database)["any/fine"].state == ScanState.QUEUED
+    with running(database, rules, tmp_path):
+        until(ended(database, "any/fine"))
+    assert all_scans(database)["any/fine"].state == ScanState.COMPLETE
+
+
+def test_a_running_scan_can_be_cancelled_and_asked_for_again(database: Database, rules: Rules, tmp_path: Path) -> None:
+    event_id = take_demo(database).event_id
+    assert event_id is not None
+    wish = Wish("bowl", {"seconds": 0.1}, "8:0")
+    scan, new = service.ask(database, event_id, wish, "me")
+    assert new
+    assert not service.ask(database, event_id, wish, "me")[1]
+    with running(database, Rules(()), tmp_path):
+        until(lambda: all_scans(database)[scan.id].progress is not None)
+        with database.begin() as session:
+            scans.cancel(session, scans.get(session, scan.id), "me")
+        until(ended(database, scan.id))
+    assert all_scans(database)[scan.id].state == ScanState.CANCELLED
+
+
+def test_what_cannot_be_fitted_fails_in_words(database: Database, tmp_path: Path) -> None:
+    event_id = take_demo(database).event_id
+    assert event_id is not None
+    scan, _ = service.ask(database, event_id, Wish("bowl", {}, "2:0"), "me", cluster="nowhere")
+    with running(database, Rules(()), tmp_path):
+        until(ended(database, scan.id))
+    found = all_scans(database)[scan.id]
+    assert found.state == ScanState.FAILED
+    assert "nowhere" in found.error
+
+
+def test_the_fallback_of_what_stalls(database: Database, rules: Rules) -> None:
+    take_demo(database)
+    schedule(database, rules)
+    assert fall_back(database, rules) == 0
+    with database.begin() as session:
+        fine = session.scalars(select(tables.Scan).where(tables.Scan.rule == "any/fine")).one()
+        scans.move(session, fine, ScanState.QUEUED, "test")
+        fine.moved = fine.moved.replace(year=2020)
+    assert fall_back(database, rules) == 1
+    assert fall_back(database, rules) == 0
+    instead = all_scans(database)["any/fine/fallback"]
+    assert (instead.instead_id, instead.state) == (fine.id, ScanState.QUEUED)
+    assert all_scans(database)["any/fine"].fallback_id == instead.id
+
+
+def test_nothing_begins_for_what_was_retracted(database: Database, rules: Rules) -> None:
+    (alert_id,) = take_demo(database).alert_ids
+    schedule(database, rules)
+    service.retract(database, alert_id, "a flash in the lab", "me")
+    with pytest.raises(RequestError, match="is retracted already"):
+        service.retract(database, alert_id, "again", "me")
+    schedule(database, rules)
+    assert {scan.state for scan in all_scans(database).values()} == {ScanState.CANCELLED}
+    with database.read() as session:
+        assert alerts.whole(session.get_one(tables.Alert, alert_id)).current.comment == "a flash in the lab"
+
+
+def test_like_another_but_different(database: Database) -> None:
+    event_id = take_demo(database).event_id
+    assert event_id is not None
+    old, _ = service.ask(database, event_id, Wish("bowl", {"width_deg": 3.0}, "2:0"), "me", priority=7)
+    new, is_new = service.remix(database, old.id, {"options": {"dec_deg": 2.0}}, "me", replace=True)
+    assert is_new
+    assert (new.request["options"]["width_deg"], new.priority) == (3.0, 7)
+    found = all_scans(database)[old.id]
+    assert (found.replaced_by, found.state) == (new.id, ScanState.CANCELLED)
+    with pytest.raises(RequestError, match="nothing is changed"):
+        service.remix(database, new.id, {"levels": "2:0"}, "me")
+    with pytest.raises(RequestError, match="no setting of a scan is called 'colour'"):
+        service.remix(database, new.id, {"colour": 1}, "me")
+
+
+def test_events_by_any_name(database: Database) -> None:
+    event_id = take_demo(database).event_id
+    with database.read() as session:
+        event = session.get_one(tables.Event, event_id)
+        name = session.get_one(tables.Alert, event.alert_id).name
+        for text in (event_id, f"{event.run}/{event.event}", name):
+            assert service.find_event(session, text or "").id == event_id
+        with pytest.raises(RequestError, match=f"no event is called '1/2'; there are: {event.run}/{event.event}"):
+            service.find_event(session, "1/2")
+        assert alerts.find(session, name, Role.TEST).role == Role.TEST
+
+
+def test_a_poison_message_is_kept_and_can_be_retried(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = ingest.take(database, b"\x00 no event", ingest.EVENT, "test", "x.json")
+    assert "x.json" in outcome.reason
+    assert "skymist-" not in outcome.reason
+    assert ingest.retry(database, outcome.input_id).reason == outcome.reason
+    monkeypatch.setattr(ingest, "_event_of", lambda *_: ingest.read_event(demo_path()))
+    assert ingest.retry(database, outcome.input_id).event_id is not None
+
+
+def test_while_the_database_is_away_it_is_waited_for() -> None:
+    stop, tries = threading.Event(), []
+
+    def step() -> None:
+        tries.append(1)
+        stop.set()
+        raise StoreError("down")
+
+    runner.patiently(step, stop)
+    assert tries == [1]
