@@ -1,0 +1,129 @@
+"""Who asks, and what they may do."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.exceptions import HTTPException
+
+from skymist.api.limits import token_name
+from skymist.api.problems import answers
+from skymist.api.service import Served, Service
+from skymist.records import tokens
+from skymist.records.tokens import Access
+
+_bearer = HTTPBearer(auto_error=False, scheme_name="token", description="A token: `Authorization: Bearer skymist_...`")
+MOST_LETTERS = 8192
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who asks: a person or a program.
+
+    Attributes
+    ----------
+    name : str
+        For the log.
+    role : Access
+    expires : datetime
+        Of the token.
+    """
+
+    name: str
+    role: Access
+    expires: datetime
+
+
+async def refuse_unknown(request: Request) -> None:
+    """Refuse query parameters that an operation does not have: a misspelt filter must not mean all."""
+    document, path = request.app.openapi(), request.scope["route"].path
+    operation = document["paths"].get(path, {}).get(request.method.lower(), {})
+    known = [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"]
+    for name in request.query_params:
+        if name not in known:
+            choices = ", ".join(known) or "none"
+            raise HTTPException(422, f"there is no query parameter {name[:80]!a} here; there are: {choices}")
+
+
+def identify(
+    request: Request, service: Served, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Person:
+    """Return who asks; 401 if that cannot be told."""
+    text = given.credentials if given else ""
+    if not text:
+        raise _unknown("a token is needed: Authorization: Bearer skymist_...")
+    person = _find(service, text) if len(text) <= MOST_LETTERS else None
+    if person is None:
+        raise _unknown("the token is unknown, expired or revoked", ', error="invalid_token"')
+    service.buckets.admit(token_name(request.headers["authorization"]))
+    return person
+
+
+def _find(service: Service, text: str) -> Person | None:
+    if text.startswith(tokens.PREFIX):
+        with service.database.read() as session:
+            token = tokens.find(session, text)
+        return None if token is None else Person(token.owner, Access(token.role), token.expires)
+    claims = service.issuer.claims(text) if service.issuer else None
+    if claims is None or service.issuer is None:
+        return None
+    role, name = service.issuer.role(claims), f"oidc:{claims['sub']}"
+    if role is None or not name.isprintable() or len(name) > 100:
+        raise HTTPException(403, f"none of the values of {service.issuer.oidc.claim} in your token gives a role")
+    return Person(name, role, datetime.fromtimestamp(claims["exp"], UTC))
+
+
+def _unknown(reason: str, more: str = "") -> HTTPException:
+    return HTTPException(401, reason, {"WWW-Authenticate": f'Bearer realm="skymist"{more}'})
+
+
+def needs(role: Access) -> Callable[[Person, None], Awaitable[Person]]:
+    """Return a dependency that lets in whoever has the role, and tells who it is; 403 for all others."""
+
+    async def check(
+        person: Annotated[Person, Depends(identify)], _: Annotated[None, Depends(refuse_unknown)]
+    ) -> Person:
+        if not person.role.includes(role):
+            raise HTTPException(403, f"this needs the role {role}; {person.name} is {person.role}")
+        return person
+
+    return check
+
+
+Viewer = Annotated[Person, Depends(needs(Access.VIEWER))]
+Analyst = Annotated[Person, Depends(needs(Access.ANALYST))]
+Approver = Annotated[Person, Depends(needs(Access.APPROVER))]
+Operator = Annotated[Person, Depends(needs(Access.OPERATOR))]
+
+
+def operation(role: Access, *statuses: int, **more: Any) -> dict[str, Any]:
+    """Return what OpenAPI is told of an operation: the role that it needs (``x-role``), and its problems.
+
+    Parameters
+    ----------
+    role : Access
+    *statuses : int
+        Of problems, beside those that every operation has.
+    **more
+        Further parts of its entry in the OpenAPI document.
+    """
+    return {"responses": answers(401, 403, *statuses), "openapi_extra": {"x-role": str(role), **more}}
+
+
+RAW = {"requestBody": {"required": True, "content": {"application/octet-stream": {"schema": {"type": "string",
+       "format": "binary", "minLength": 1}}}}}  # fmt: skip
+"""What OpenAPI is told of an operation that takes bytes as they are."""
+
+
+async def _raw(request: Request, _: Annotated[Person, Depends(needs(Access.ANALYST))]) -> bytes:
+    """Return the body, once it is known who sends it; `skymist.api.limits.Guard` counts."""
+    content = await request.body()
+    if not content:
+        raise HTTPException(422, "the body is empty")
+    return content
+
+
+RawBody = Annotated[bytes, Depends(_raw)]

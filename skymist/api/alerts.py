@@ -1,0 +1,129 @@
+"""Alerts: what telescopes were told, revision by revision."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import Field
+from sqlalchemy import Select, exists, select
+from sqlalchemy.orm import Session
+
+from skymist.api.access import Approver, Viewer, operation
+from skymist.api.answers import AlertAnswer, AlertItem, LogAnswer, Page, RevisionAnswer, page, whole
+from skymist.api.bodies import RetractBody
+from skymist.api.lists import ByNumber, latest_first
+from skymist.api.service import Served
+from skymist.api.words import Moment, Name
+from skymist.model.alert import Role
+from skymist.records import alerts, log
+from skymist.records.tables import Alert, Alias, Event, Scan
+from skymist.records.tokens import Access
+from skymist.workflow import service as workflow
+
+router = APIRouter(prefix="/v1", tags=["alerts"])
+
+AlertName = Annotated[Name, Field(description="Any of its names, or RUN_EVENT")]
+AskedRole = Annotated[Role, Query(description="Tests and predictions are never mixed with observations")]
+
+
+class AlertFilter(ByNumber):
+    """Which alerts to list."""
+
+    role: Role = Field(Role.OBSERVATION, description="Tests and predictions are shown on request only")
+    stream: Name | None = Field(None, description="gold, bronze or cascade")
+    retracted: bool | None = Field(None, description="Only those that are, or are not")
+    since: Moment | None = Field(None, description="Event at or after this time")
+    until: Moment | None = Field(None, description="Event before this time")
+    has_scan: bool | None = Field(None, description="Only those with a scan, or without")
+
+
+def look_up(
+    service: Served, _: Viewer, name: AlertName,
+    role: AskedRole = Role.OBSERVATION,
+) -> Alert:  # fmt: skip
+    """Return an alert."""
+    with service.database.read() as session:
+        return alerts.find(session, name, role)
+
+
+Found = Annotated[Alert, Depends(look_up)]
+
+
+@router.get("/alerts", **operation(Access.VIEWER))
+def find_alerts(
+    service: Served, request: Request, _: Viewer, wanted: Annotated[AlertFilter, Query()]
+) -> Page[AlertItem]:
+    """List alerts, the latest event first; observations if nothing else is asked for."""
+    with service.database.read() as session:
+        query = latest_first(session, _filtered(wanted), Alert.time, Alert.id, wanted.after)
+        found = session.scalars(query.limit(wanted.limit + 1)).all()
+    return page(request, found, wanted.limit, lambda each: each.id, AlertItem.model_validate)
+
+
+def _filtered(wanted: AlertFilter) -> Select[Any]:
+    query = select(Alert).where(Alert.role == wanted.role)
+    for column, value in ((Alert.stream, wanted.stream), (Alert.retracted, wanted.retracted)):
+        query = query if value is None else query.where(column == value)
+    if wanted.since is not None:
+        query = query.where(Alert.time >= _written(wanted.since))
+    if wanted.until is not None:
+        query = query.where(Alert.time < _written(wanted.until))
+    scanned = exists().where(Event.alert_id == Alert.id, Scan.event_id == Event.id, Scan.deleted.is_(None))
+    return query if wanted.has_scan is None else query.where(scanned if wanted.has_scan else ~scanned)
+
+
+def _written(time: Moment) -> str:
+    """Return a time as those of events are kept: with nanoseconds."""
+    return f"{time:%Y-%m-%dT%H:%M:%S.%f}000Z"
+
+
+@router.get("/alerts/{name}", **operation(Access.VIEWER, 404))
+def get_alert(service: Served, alert: Found) -> AlertAnswer:
+    """Return all that is known of an alert."""
+    with service.database.read() as session:
+        return _answer(session, session.get_one(Alert, alert.id))
+
+
+def _answer(session: Session, alert: Alert) -> AlertAnswer:
+    known, same = alerts.whole(alert), Event.alert_id == alert.id
+    found: dict[str, Any] = {
+        "aliases": session.scalars(select(Alias.name).where(Alias.alert_id == alert.id).order_by(Alias.name)).all(),
+        "current": known.current.to_dict(),
+        "revisions": _revisions(alert),
+        "doubts": known.doubts,
+        "events": session.scalars(select(Event.id).where(same).order_by(Event.received.desc())).all(),
+        "scans": session.scalars(
+            select(Scan.id).join(Event, Event.id == Scan.event_id).where(same, Scan.deleted.is_(None))
+            .order_by(Scan.created.desc(), Scan.id)
+        ).all(),
+    }  # fmt: skip
+    return AlertAnswer(**AlertItem.model_validate(alert).model_dump(), **found)
+
+
+def _revisions(alert: Alert) -> list[RevisionAnswer]:
+    order = [each.id for each in alerts.whole(alert).revisions]
+    ordered = sorted(alert.revisions, key=lambda each: order.index(each.id))
+    return [RevisionAnswer.model_validate(each) for each in ordered]
+
+
+@router.get("/alerts/{name}/revisions", **operation(Access.VIEWER, 404))
+def get_revisions(service: Served, alert: Found) -> Page[RevisionAnswer]:
+    """Return all revisions of an alert in their order."""
+    with service.database.read() as session:
+        return whole(_revisions(session.get_one(Alert, alert.id)))
+
+
+@router.get("/alerts/{name}/log", **operation(Access.VIEWER, 404))
+def get_log(service: Served, alert: Found) -> Page[LogAnswer]:
+    """Return what was done to an alert, in that order."""
+    with service.database.read() as session:
+        return whole(LogAnswer.model_validate(each) for each in log.entries(session, "alert", alert.id))
+
+
+@router.post("/alerts/{name}/retract", **operation(Access.APPROVER, 404, 409, 413))
+def retract_alert(service: Served, person: Approver, name: AlertName, body: RetractBody) -> AlertAnswer:
+    """Take an alert back, with the reason; nothing of it is removed."""
+    with service.database.read() as session:
+        found = alerts.find(session, name, body.role)
+    workflow.retract(service.database, found.id, body.reason, person.name)
+    with service.database.read() as session:
+        return _answer(session, session.get_one(Alert, found.id))

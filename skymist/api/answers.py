@@ -1,0 +1,250 @@
+"""What clients are answered."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+from urllib.parse import urlencode
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from skymist.model.alert import Role
+from skymist.records.tables import InputStatus, ScanState
+from skymist.records.tokens import Access
+
+Record = TypeVar("Record")
+Item = TypeVar("Item", bound=BaseModel)
+Json = dict[str, Any]
+
+
+class Answer(BaseModel):
+    """Made of a record by its attributes."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Page(BaseModel, Generic[Item]):
+    """Part of a list."""
+
+    items: list[Item] = Field(description="In their order")
+    next: str | None = Field(default=None, description="Path of the next part; null at the end")
+
+
+class ScanAnswer(Answer):
+    """A scan; with ``fields=`` only what was asked for."""
+
+    id: str = Field(description="SHA-256 of the request: the same request is the same scan")
+    event_id: str | None = Field(None, description="Digest of the event")
+    role: Role | None = Field(None, description="observation, prediction or test")
+    state: ScanState | None = Field(None, description="What it is doing")
+    wanted: str | None = Field(None, description="cancelled, while a running scan is being cancelled")
+    request: Json | None = Field(None, description="All that decides about the map")
+    wish: Json | None = Field(None, description="The words in which it was asked for")
+    chosen: Json | None = Field(None, description="How the reconstruction was chosen, if it was not named")
+    rule: str | None = Field(None, description="Rule that asked for it; empty if a person did")
+    after_id: str | None = Field(None, description="Scan that has to end before")
+    instead_id: str | None = Field(None, description="Scan that this one is the fallback of")
+    replaced_by: str | None = Field(None, description="Scan that took its place")
+    cluster: str | None = Field(None, description="Where it runs")
+    workers: int | None = Field(None, description="Workers asked for; null for the configuration's number")
+    priority: int | None = Field(None, description="Greater goes first")
+    attempt: int | None = Field(None, description="How often it was begun")
+    progress: Json | None = Field(None, description="Cells by level, rates and what remains")
+    summary: Json | None = Field(None, description="Best fit, regions and energies, once it is complete")
+    error: str | None = Field(None, description="Why it failed, in words")
+    created: datetime | None = Field(None, description="When it was asked for")
+    started: datetime | None = Field(None, description="When a runner took it")
+    finished: datetime | None = Field(None, description="When it ended")
+
+
+class ProgressAnswer(Answer):
+    """How far a scan is."""
+
+    id: str = Field(description="Of the scan")
+    state: ScanState = Field(description="What it is doing")
+    wanted: str = Field(description="cancelled, while a running scan is being cancelled")
+    attempt: int = Field(description="How often it was begun")
+    beat: datetime | None = Field(description="When its runner was last heard of")
+    progress: Json | None = Field(description="Cells by level, rates and what remains")
+    error: str = Field(description="Why it failed, in words")
+
+
+class AlertItem(Answer):
+    """An alert in a list."""
+
+    name: str = Field(description="IceCube-YYMMDDX")
+    role: Role = Field(description="observation, prediction or test")
+    run: int = Field(description="Of the experiment")
+    event: int = Field(description="Of the experiment")
+    time: str = Field(description="Of the event, UTC")
+    stream: str = Field(description="gold, bronze, cascade or empty")
+    retracted: bool = Field(description="Whether the last word is a retraction")
+    created: datetime = Field(description="When it was first heard of")
+
+
+class RevisionAnswer(Answer):
+    """One revision of an alert."""
+
+    id: str = Field(description="SHA-256 of its content")
+    number: int | None = Field(description="The experiment's count from 0; null if it has none")
+    input_id: str | None = Field(description="Message that it was read from; null if a person made it")
+    received: datetime = Field(description="When it came")
+    content: Json = Field(description="What it says; degrees, ICRS")
+
+
+class AlertAnswer(AlertItem):
+    """All that is known of an alert."""
+
+    aliases: list[str] = Field(description="Its other names")
+    current: Json = Field(description="The last revision; degrees, ICRS")
+    revisions: list[RevisionAnswer] = Field(description="All of them, in their order")
+    doubts: list[str] = Field(description="What in them cannot be right, in words")
+    events: list[str] = Field(description="Ids of what the detector recorded")
+    scans: list[str] = Field(description="Ids of its scans, the latest first")
+
+
+class LogAnswer(Answer):
+    """Who did what when."""
+
+    id: int = Field(description="Counts up")
+    time: datetime = Field(description="UTC")
+    who: str = Field(description="Owner of a token, or a part of skymist")
+    action: str = Field(description="A verb")
+    subject: str = Field(description="Kind of record")
+    subject_id: str = Field(description="Which")
+    input_id: str | None = Field(description="Message it was done for")
+    details: Json = Field(description="More, by the action")
+
+
+class EventAnswer(Answer):
+    """What the detector recorded."""
+
+    id: str = Field(description="Digest of what can change a reconstruction")
+    file: str = Field(description="Name of the file it came in")
+    role: Role = Field(description="observation, prediction or test")
+    run: int = Field(description="Of the experiment")
+    event: int = Field(description="Of the experiment")
+    time: str = Field(description="UTC")
+    kind: str = Field(description="Stream that selected it")
+    input_id: str = Field(description="SHA-256 of the file")
+    received: datetime = Field(description="When it came")
+
+
+class ReceivedAnswer(BaseModel):
+    """What became of a message."""
+
+    input_id: str = Field(description="SHA-256 of its bytes")
+    event_id: str | None = Field(description="Digest of the event that it holds")
+    alerts: list[str] = Field(description="Names of the alerts it says something about")
+
+
+class ClusterAnswer(BaseModel):
+    """Where scans can run."""
+
+    name: str = Field(description="Its name")
+
+
+class InputAnswer(Answer):
+    """A message that could not be read."""
+
+    id: str = Field(description="SHA-256 of its bytes")
+    source: str = Field(description="Topic, folder or person")
+    position: str = Field(description="Offset or file there")
+    kind: str = Field(description="notice or event")
+    received: datetime = Field(description="When it first came")
+    times: int = Field(description="How often it came")
+    status: InputStatus = Field(description="accepted or quarantined")
+    reason: str = Field(description="Why it cannot be read, in words")
+
+
+class StreamAnswer(Answer):
+    """A source of messages."""
+
+    name: str = Field(description="Which")
+    state: str = Field(description="What it is doing")
+    trouble: str = Field(description="Why it does not, in words")
+    lag: int | None = Field(description="Messages that are not read yet")
+    heard: datetime | None = Field(description="The last message or heartbeat")
+    changed: datetime = Field(description="When this was written")
+
+
+class OptionAnswer(BaseModel):
+    """An option of a reconstruction."""
+
+    name: str = Field(description="Its name")
+    type: str = Field(description="Its type in Python")
+    default: Any = Field(description="Its value if nothing is said")
+
+
+class ReconstructionAnswer(BaseModel):
+    """A reconstruction."""
+
+    name: str = Field(description="Its name")
+    version: str = Field(description="Changes whenever its results do")
+    about: str = Field(description="What it is, in one line")
+    levels: str = Field(description="Of a scan for which nobody chose any")
+    options: list[OptionAnswer] = Field(description="What can be set")
+
+
+class TokenAnswer(Answer):
+    """A token, without what lets one in."""
+
+    id: str = Field(description="By which it is revoked")
+    owner: str = Field(description="Name that the log shows")
+    role: Access = Field(description="What it may do")
+    created: datetime = Field(description="When it was made")
+    expires: datetime = Field(description="From when on it is of no use")
+    revoked: datetime | None = Field(description="When it was ended")
+
+
+class NewTokenAnswer(TokenAnswer):
+    """A new token."""
+
+    token: str = Field(description="What to send; nobody can tell it again")
+
+
+class MeAnswer(Answer):
+    """Who asks."""
+
+    name: str = Field(description="Name that the log shows")
+    role: Access = Field(description="What it may do")
+    expires: datetime = Field(description="From when on the token is of no use")
+
+
+class HealthAnswer(BaseModel):
+    """That the service works."""
+
+    status: str = Field(description="ok")
+    version: str = Field(description="Of skymist")
+    database: str | None = Field(description="Version of the tables")
+
+
+def page(
+    request: Request,
+    found: Sequence[Record],
+    limit: int,
+    key: Callable[[Record], str | int],
+    item: Callable[[Record], Item],
+) -> Page[Item]:
+    """Return a part of a list.
+
+    Parameters
+    ----------
+    request : Request
+    found : sequence
+        Records, one more than `limit` if there are more.
+    limit : int
+    key, item : callable
+        Of a record, what ``after=`` takes, and the answer.
+    """
+    shown = found[:limit]
+    if len(found) <= limit:
+        return Page(items=[item(each) for each in shown], next=None)
+    query = [(name, value) for name, value in request.query_params.multi_items() if name != "after"]
+    following = f"{request.url.path}?{urlencode([*query, ('after', key(shown[-1]))])}"
+    return Page(items=[item(each) for each in shown], next=following)
+
+
+def whole(items: Iterable[Item]) -> Page[Item]:
+    """Return a list that is short enough to have one part."""
+    return Page(items=list(items), next=None)

@@ -1,0 +1,59 @@
+"""The service over HTTP, put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from skymist.api import admin, alerts, changes, events, intake, problems, results, scans, system
+from skymist.api.limits import Guard
+from skymist.api.metrics import Timed
+from skymist.api.service import Service
+from skymist.api.settings import ApiSettings
+
+ROUTERS = [each.router for each in (scans, changes, results, alerts, events, intake, system, admin)]
+
+
+def create_app(settings: ApiSettings) -> FastAPI:
+    """Return the app, for an ASGI server to run.
+
+    Parameters
+    ----------
+    settings : ApiSettings
+    """
+    service = Service(settings)
+
+    @asynccontextmanager
+    async def live(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await service.live.close()
+
+    app = FastAPI(
+        title="skymist", version=version("skymist"), openapi_url="/v1/openapi.json", docs_url=None, redoc_url=None,
+        redirect_slashes=False, lifespan=live,
+    )  # fmt: skip
+    app.state.service = service
+    app.add_middleware(Guard, settings.limits, service.buckets)
+    app.add_middleware(Timed, service.metrics)
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
+    app.openapi()  # takes a while, for which no request shall wait
+    return app
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document; it is made once."""
+    if app.openapi_schema is None:
+        document = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        schemas = document["components"]["schemas"]
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        made = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(made.pop("$defs"), Problem=made)
+        app.openapi_schema = document
+    return app.openapi_schema

@@ -1,0 +1,49 @@
+"""Events: what the detector recorded."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from pydantic import Field
+from sqlalchemy import select
+
+from skymist.api.access import Viewer, operation
+from skymist.api.answers import EventAnswer, Page, page
+from skymist.api.lists import ByName, latest_first
+from skymist.api.service import Served
+from skymist.api.words import Id, Name
+from skymist.model.alert import Role
+from skymist.records.tables import Event
+from skymist.records.tokens import Access
+from skymist.workflow import service as workflow
+
+router = APIRouter(prefix="/v1/events", tags=["events"])
+
+
+class EventFilter(ByName):
+    """Which events to list."""
+
+    role: Role | None = Field(None, description="observation, prediction or test; all by default")
+    run: Id | None = Field(None, description="Of the experiment")
+
+
+@router.get("", **operation(Access.VIEWER))
+def find_events(
+    service: Served, request: Request, _: Viewer, wanted: Annotated[EventFilter, Query()]
+) -> Page[EventAnswer]:
+    """List events, those that came last first."""
+    query = select(Event)
+    for column, value in ((Event.role, wanted.role), (Event.run, wanted.run)):
+        query = query if value is None else query.where(column == value)
+    with service.database.read() as session:
+        query = latest_first(session, query, Event.received, Event.id, wanted.after)
+        found = session.scalars(query.limit(wanted.limit + 1)).all()
+    return page(request, found, wanted.limit, lambda each: each.id, EventAnswer.model_validate)
+
+
+@router.get("/{event}", **operation(Access.VIEWER, 404))
+def get_event(
+    service: Served, _: Viewer, event: Annotated[Name, Field(description="Id, RUN_EVENT or the name of its alert")]
+) -> EventAnswer:
+    """Return an event; the last that came of several."""
+    with service.database.read() as session:
+        return EventAnswer.model_validate(workflow.find_event(session, event))

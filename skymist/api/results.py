@@ -1,0 +1,125 @@
+"""What scans give: numbers, files and the map itself, also of scans that still go on."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import xarray as xr
+from fastapi import APIRouter, Query, Response
+from fastapi import Path as InPath
+from starlette.exceptions import HTTPException
+
+from skymist.api import maps
+from skymist.api.access import operation
+from skymist.api.scans import Current
+from skymist.api.service import Served, Service
+from skymist.api.words import Name
+from skymist.model.region import DEFAULT_CALIBRATION, find_calibration
+from skymist.records.tables import Artifact, Event, Scan, ScanState
+from skymist.records.tokens import Access
+from skymist.store.place import Place, place
+from skymist.store.zarr import read_skymap
+from skymist.workflow.products import EXPORTS, export, plain, summary
+
+router = APIRouter(prefix="/v1/scans", tags=["results"])
+
+ZARR = "zarr"
+MEDIA = {
+    "json": "application/json",
+    "fits": "application/gzip",
+    "fits-flat": "application/gzip",
+    "png": "image/png",
+    "pdf": "application/pdf",
+    "svg": "image/svg+xml",
+    "csv": "text/csv",
+    ZARR: "application/zip",
+}
+Format = Literal["json", "fits", "fits-flat", "png", "pdf", "svg", "csv", "zarr"]
+BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+
+_FILE = operation(Access.VIEWER, 308, 404, 410)
+_FILE["responses"][200] = {
+    "description": "The file",
+    "content": {
+        media: {"schema": {"type": "object"}} if "json" in media else BYTES for media in sorted(set(MEDIA.values()))
+    },
+}
+_KEY = operation(Access.VIEWER, 308, 404, 410)
+_KEY["responses"][200] = {
+    "description": "What the key holds",
+    "content": {"application/octet-stream": BYTES, "application/json": {"schema": {"type": "object"}}},
+}
+
+
+@router.get("/{scan_id}/result", response_class=Response, **_FILE)
+def get_result(
+    service: Served,
+    scan: Current,
+    format: Annotated[Format, Query(description="Kind of file; zarr as a zip, FITS compressed")] = "json",
+    calibration: Annotated[Name | None, Query(description=f"Of the regions; {DEFAULT_CALIBRATION} by default")] = None,
+) -> Response:
+    """Return the map in a format; of a scan that goes on, that of the cells so far."""
+    if calibration is not None:
+        find_calibration(calibration)
+    ending = ".zarr.zip" if format == ZARR else EXPORTS[format][1]
+    headers = {"Content-Disposition": f'attachment; filename="{scan.id[:12]}{ending}"'}
+    return Response(_content(service, scan, format, calibration), media_type=MEDIA[format], headers=headers)
+
+
+@router.get("/{scan_id}/zarr/{key:path}", response_class=Response, **_KEY)
+def get_key(
+    service: Served, scan: Current, key: Annotated[str, InPath(max_length=200, description="zarr.json, uniq/c/0 ...")]
+) -> Response:
+    """Return a part of the map as Zarr v3: this path is one that ``xarray.open_zarr`` opens."""
+    content = maps.read(_kept(service, scan), key)
+    if content is None:
+        raise HTTPException(404, "the map has no such key")
+    return Response(content, media_type=MEDIA["json"] if key.endswith(maps.METADATA) else "application/octet-stream")
+
+
+def _content(service: Service, scan: Scan, kind: str, calibration: str | None) -> bytes:
+    if calibration is None and (ready := _ready(service, scan, kind)) is not None:
+        return ready
+    kept = _kept(service, scan)
+    with service.drawing:
+        if kind == ZARR:
+            return maps.archive(kept)
+        data = _evaluated(read_skymap(kept))
+        if kind == "json":
+            return json.dumps(summary(data, calibration or DEFAULT_CALIBRATION, {}, {})).encode()
+        with tempfile.TemporaryDirectory(prefix="skymist-") as folder:
+            file = Path(folder, f"map{EXPORTS[kind][1]}")
+            export(data, kind, file, calibration or DEFAULT_CALIBRATION)
+            return file.read_bytes()
+
+
+def _ready(service: Service, scan: Scan, kind: str) -> bytes | None:
+    """Return what was made when the scan was complete, if it is there."""
+    if scan.state != ScanState.COMPLETE or kind == ZARR:
+        return None
+    if kind == "json" and scan.summary:
+        return json.dumps(plain(scan.summary)).encode()
+    with service.database.read() as session:
+        made = session.get(Artifact, (scan.id, kind))
+    file = None if made is None else place(made.url)
+    return file.read_bytes() if file is not None and file.exists() else None
+
+
+def _kept(service: Service, scan: Scan) -> Place:
+    """Return the store of a scan: where it was recorded to be, or where the runner writes it."""
+    with service.database.read() as session:
+        made = session.get(Artifact, (scan.id, ZARR))
+        event = session.get_one(Event, scan.event_id)
+    name = f"run{event.run:08d}.evt{event.event:012d}.{scan.request['reconstruction']}.{scan.id[:12]}.zarr"
+    kept = place(service.settings.out) / scan.role / name if made is None else place(made.url)
+    if not (kept / maps.METADATA).exists():
+        raise HTTPException(404, f"scan {scan.id[:12]} is {scan.state} and has no map yet")
+    return kept
+
+
+def _evaluated(data: xr.Dataset) -> xr.Dataset:
+    if not np.isfinite(data["nllh"]).any():
+        raise HTTPException(404, "no cell of the map has a likelihood yet")
+    return data

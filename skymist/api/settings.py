@@ -1,0 +1,111 @@
+"""What a service is told when it starts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from skymist.errors import RequestError, UnknownNameError
+from skymist.records import Database
+from skymist.records.tokens import Access
+
+LOOPBACK = "127.0.0.1", "::1", "localhost"
+ASYMMETRIC = "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
+"""Signatures that only the issuer can make; with a shared secret, whoever can check one can forge one."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one client may ask for.
+
+    Attributes
+    ----------
+    per_second : float
+        Requests per second and token (or address of who has none), in the long run.
+    burst : int
+        Requests at once.
+    body_bytes, event_bytes : int
+        Most bytes of a body, and of the file of an event.
+    streams : int
+        Clients that watch scans at the same time.
+    stream_seconds : float
+        After which a client that watches has to come again, with a token that is still valid.
+    """
+
+    per_second: float = 50.0
+    burst: int = 200
+    body_bytes: int = 4 * 2**20
+    event_bytes: int = 64 * 2**20
+    streams: int = 1000
+    stream_seconds: float = 3600.0
+
+    def __post_init__(self) -> None:
+        for key, value in vars(self).items():
+            if not value > 0:
+                raise RequestError(f"the limit {key} must be above 0, not {value}")
+
+
+@dataclass(frozen=True)
+class Oidc:
+    """An issuer of tokens (OpenID Connect) whose words count.
+
+    Attributes
+    ----------
+    issuer, audience : str
+        Which ``iss`` and ``aud`` a token must have.
+    jwks_url : str
+        Where the issuer's keys are; https, or on this machine.
+    roles : mapping of str to str
+        From values of the claim to roles; the highest counts.
+    claim : str
+        Whose value, or values, name the roles.
+    algorithms : tuple of str
+        Some of `ASYMMETRIC`.
+
+    Raises
+    ------
+    RequestError
+        If something of it makes no sense.
+    """
+
+    issuer: str
+    audience: str
+    jwks_url: str
+    roles: Mapping[str, str]
+    claim: str = "groups"
+    algorithms: tuple[str, ...] = ("RS256", "ES256")
+
+    def __post_init__(self) -> None:
+        url = urlsplit(self.jwks_url)
+        if url.scheme != "https" and not (url.scheme == "http" and url.hostname in LOOPBACK):
+            raise RequestError(f"jwks_url {self.jwks_url!r}: keys are fetched by https, or from this machine")
+        if not self.issuer or not self.audience:
+            raise RequestError("OpenID Connect needs an issuer and an audience")
+        for known, given in ((ASYMMETRIC, self.algorithms), (tuple(Access), self.roles.values())):
+            for name in given:
+                if name not in known:
+                    kind = "signature algorithm" if known is ASYMMETRIC else "role"
+                    raise UnknownNameError(kind, name, known)
+
+
+@dataclass(frozen=True)
+class ApiSettings:
+    """What `skymist.api.create_app` needs.
+
+    Attributes
+    ----------
+    database : Database
+    out : str
+        Folder or URL that holds the maps of scans, as the runner has it.
+    clusters : Path, optional
+        Folder of the site's own cluster configurations.
+    limits : Limits
+    oidc : Oidc, optional
+        An issuer whose tokens are accepted beside our own.
+    """
+
+    database: Database
+    out: str
+    clusters: Path | None = None
+    limits: Limits = field(default_factory=Limits)
+    oidc: Oidc | None = None

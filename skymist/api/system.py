@@ -1,0 +1,87 @@
+"""What there is: reconstructions, clusters and streams, and whether all works."""
+
+from dataclasses import MISSING, fields
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import APIRouter, Depends, Response
+from sqlalchemy import select
+
+from skymist import cluster, plugins
+from skymist.api.access import Viewer, operation, refuse_unknown
+from skymist.api.answers import (
+    ClusterAnswer,
+    HealthAnswer,
+    MeAnswer,
+    OptionAnswer,
+    Page,
+    ReconstructionAnswer,
+    StreamAnswer,
+    whole,
+)
+from skymist.api.problems import answers
+from skymist.api.service import Served
+from skymist.model.request import default_levels
+from skymist.records.tables import Stream
+from skymist.records.tokens import Access
+from skymist.workflow.products import plain
+
+router = APIRouter(prefix="/v1", tags=["system"])
+
+_TEXT = "text/plain; version=0.0.4; charset=utf-8"
+_METRICS = operation(Access.VIEWER)
+_METRICS["responses"][200] = {
+    "description": "In the format of Prometheus",
+    "content": {"text/plain": {"schema": {"type": "string"}}},
+}
+
+
+@router.get("/health", responses=answers(), dependencies=[Depends(refuse_unknown)])
+def get_health(service: Served) -> HealthAnswer:
+    """Tell that the service works and its database can be used; no token is needed."""
+    service.database.check()
+    return HealthAnswer(status="ok", version=version("skymist"), database=service.database.version())
+
+
+@router.get("/me", **operation(Access.VIEWER))
+def get_me(person: Viewer) -> MeAnswer:
+    """Tell who asks."""
+    return MeAnswer.model_validate(person)
+
+
+@router.get("/metrics", response_class=Response, **_METRICS)
+def get_metrics(service: Served, _: Viewer) -> Response:
+    """Return numbers for Prometheus."""
+    return Response(service.metrics.text(), media_type=_TEXT)
+
+
+@router.get("/clusters", **operation(Access.VIEWER))
+def get_clusters(service: Served, _: Viewer) -> Page[ClusterAnswer]:
+    """List the names of clusters."""
+    return whole(ClusterAnswer(name=name) for name in cluster.names(service.clusters))
+
+
+@router.get("/streams", **operation(Access.VIEWER))
+def get_streams(service: Served, _: Viewer) -> Page[StreamAnswer]:
+    """List the sources of messages and how they are."""
+    with service.database.read() as session:
+        found = session.scalars(select(Stream).order_by(Stream.name))
+        return whole(StreamAnswer.model_validate(each) for each in found)
+
+
+@router.get("/reconstructions", **operation(Access.VIEWER))
+def get_reconstructions(_: Viewer) -> Page[ReconstructionAnswer]:
+    """List the reconstructions with their options."""
+    return whole(_reconstruction(name) for name in plugins.names(plugins.RECONSTRUCTIONS))
+
+
+def _reconstruction(name: str) -> ReconstructionAnswer:
+    kind: Any = plugins.load(plugins.RECONSTRUCTIONS, name)
+    options = [
+        OptionAnswer(name=item.name, type=getattr(item.type, "__name__", str(item.type)),
+                     default=plain(None if item.default is MISSING else item.default))
+        for item in fields(kind)
+    ]  # fmt: skip
+    levels = ",".join(f"{level.nside}:{level.extension}" for level in default_levels(kind))
+    about = (kind.__doc__ or "").strip().splitlines() or [""]
+    return ReconstructionAnswer(name=name, version=kind.version, about=about[0], levels=levels, options=options)
