@@ -1,3 +1,4 @@
+from .client import connect
 from .errors import ReadError, RequestError, ScanError, SkymistError, StoreError, UnknownNameError
 from .model.event import Event, Losses, Particle, Pulses, TimeWindows
 from .model.reconstruction import Directions, Fit, Reconstruction, Status
@@ -33,6 +34,7 @@ __all__ = [
     "UnknownNameError",
     "best_fit",
     "calibrate",
+    "connect",
     "evaluate",
     "load_event",
     "load_reconstruction",

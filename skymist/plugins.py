@@ -57,7 +57,10 @@ def configure(plugin: Any, options: Mapping[str, Any]) -> Any:
     for key, value in options.items():
         if key not in known:
             raise UnknownNameError(f"option of {plugin.name}", key, [_described(item) for item in known.values()])
-        values[key] = _typed(plugin.name, key, value, hints[key]) if isinstance(value, str) else value
+        if isinstance(value, str):
+            values[key] = _typed(plugin.name, key, value, hints[key])
+        else:  # 5 and 5.0 are the same request
+            values[key] = float(value) if hints[key] is float and type(value) is int else value
     try:
         return plugin(**values)
     except (TypeError, ValueError) as error:

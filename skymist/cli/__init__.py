@@ -11,12 +11,17 @@ from typing import Any
 
 import click
 
-from skymist.cli import bars, text
+from skymist.cli import bars, served, text
 from skymist.cli.calibrate import calibrate
 from skymist.cli.cluster import cluster, cluster_options
+from skymist.cli.db import db
 from skymist.cli.energy import energy
 from skymist.cli.evaluate import evaluate
+from skymist.cli.records import alerts, quarantine
+from skymist.cli.serve import serve
 from skymist.cli.simulate import simulate
+from skymist.cli.stream import stream
+from skymist.cli.token import token
 from skymist.errors import RequestError, ScanError, SkymistError
 from skymist.store.place import Place, place
 
@@ -107,13 +112,19 @@ def _scan_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @skymist.command()
 @click.argument("event")
+@click.option(
+    "--server", metavar="URL", is_eager=True, help="Have a service scan, which may know EVENT by any name of its alert."
+)
 @_scan_options
-def scan(event: str, **settings: Any) -> None:
+def scan(event: str, server: str | None, **settings: Any) -> None:
     """Scan the sky for EVENT: a file, the name of a public event, or "demo".
 
     The same command again finishes a scan that was interrupted, and repeats none that is done.
     """
-    _scan(event, **settings)
+    if server is None:
+        _scan(event, **settings)
+    else:
+        served.scan(event, server, **settings)
 
 
 @skymist.command()
@@ -279,8 +290,5 @@ def _by_level(options: tuple[str, ...]) -> tuple[dict[str, str], dict[int, dict[
     return everywhere, at_level
 
 
-skymist.add_command(calibrate)
-skymist.add_command(cluster)
-skymist.add_command(energy)
-skymist.add_command(evaluate)
-skymist.add_command(simulate)
+for command in (alerts, calibrate, cluster, db, energy, evaluate, quarantine, serve, simulate, stream, token):
+    skymist.add_command(command)

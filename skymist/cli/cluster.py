@@ -49,7 +49,9 @@ def _locate(context: click.Context, _: click.Parameter, name: str) -> str:
     """Return the file of a cluster, so that what is behind the door need not know the user's folder."""
     from skymist.cluster import config
 
-    return name if config.is_address(name) else str(config.locate(name, context.meta[__name__]))
+    if context.params.get("server") or config.is_address(name):  # a service knows its own names
+        return name
+    return str(config.locate(name, context.meta[__name__]))
 
 
 @click.group()

@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,8 +26,10 @@ def run(command: str, folder: Path, **environment: str) -> "subprocess.Completed
 @pytest.mark.timeout(900)  # in a fresh clone all kernels are compiled here
 def test_every_command_in_order(shared: Path, tmp_path: Path) -> None:
     assert len(COMMANDS) >= 8
+    shutil.copy(shared / "catalogs" / "icecat1.csv", tmp_path)
+    own = {"SKYMIST_MIRROR": str(shared / "events"), "XDG_DATA_HOME": str(tmp_path / "data")}
     for command in COMMANDS:
-        done = run(command, tmp_path, SKYMIST_MIRROR=str(shared / "events"))
+        done = run(command, tmp_path, **own)
         assert done.returncode == 0, f"{command}\n{done.stderr}"
         assert done.stdout
         assert "Traceback" not in done.stderr

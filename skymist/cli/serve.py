@@ -1,0 +1,186 @@
+"""``skymist serve``: the whole service with one command, or one of its parts."""
+
+import json
+import logging
+import signal
+import sys
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from skymist.cli import text
+from skymist.cli.cluster import own_configs
+from skymist.cli.db import own_database
+
+if TYPE_CHECKING:
+    from skymist.records import Database
+    from skymist.workflow.settings import ServiceSettings
+
+PARTS = "api", "workflow", "streams"
+GRAVE = 2
+"""Exit status of wrong usage or input: starting again would not help."""
+
+
+class JsonLines(logging.Formatter):
+    """One JSON document a line, for whatever collects them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        document = {"time": time, "level": record.levelname.lower(), "part": record.name, "said": record.getMessage()}
+        if record.exc_info:
+            document["trace"] = self.formatException(record.exc_info)
+        return json.dumps(document)
+
+
+@click.command()
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Settings; those below go before what stands there.",
+)
+@click.option(
+    "--database",
+    metavar="URL",
+    envvar="SKYMIST_DATABASE",
+    show_envvar=True,
+    help="A file (SQLite), or postgresql://USER@HOST/NAME.",
+)
+@click.option("--out", metavar="PATH|URL", help="Folder of the maps.")
+@click.option("--rules", metavar="FILE", help="What is scanned by itself; IceCube's choice by default.")
+@click.option("--host", metavar="NAME", help="Where the API listens; 127.0.0.1 by default: this machine only.")
+@click.option("--port", type=click.IntRange(1, 65535), metavar="N", help="8642 by default.")
+@click.option("--folder", "folders", multiple=True, metavar="DIR", help="Watch it for events and notices; repeat.")
+@click.option("--slots", type=click.IntRange(min=1), metavar="N", help="Ordinary scans at a time; 4 by default.")
+@click.option(
+    "--part", "parts", multiple=True, type=click.Choice(PARTS), help="Only this part; repeat. All by default."
+)
+def serve(config: Path | None, parts: tuple[str, ...], **given: object) -> None:
+    """Watch streams, scan what they bring, and answer over HTTP, until it is stopped.
+
+    Each part is a process of its own that is started again if it dies: streams (messages to records), workflow (records
+    to maps) and api. Everything they share is in the database, so that they may run on different machines.
+    """
+    from skymist.workflow.settings import ServiceSettings
+
+    settings = ServiceSettings.load(config, Path(own_database()).parent).changed(**given)
+    _log_as_json()
+    stop = _stop_on_signals()
+    if len(parts) == 1:
+        _run_part(parts[0], settings, stop)
+        return
+    _prepare(settings)
+    from skymist.workflow.supervisor import supervise
+
+    commands = {part: [sys.executable, "-m", "skymist", *_arguments(part)] for part in parts or _useful(settings)}
+    if status := supervise(commands, stop, lambda code: code == GRAVE):
+        raise click.exceptions.Exit(status)
+
+
+def _arguments(part: str) -> list[str]:
+    """Return the words of this command for one part: as they were given, but that part."""
+    words = sys.argv[1:]
+    return [*(word for word in words if not word.startswith("--part=")), f"--part={part}"]
+
+
+def _useful(settings: "ServiceSettings") -> tuple[str, ...]:
+    """Return the parts that have something to do."""
+    return PARTS if settings.folders or settings.kafka else ("api", "workflow")
+
+
+def _prepare(settings: "ServiceSettings") -> None:
+    """Make tables where there are none, and let this machine's user in."""
+    database = _database(settings)
+    if database.engine.dialect.name == "sqlite" or database.version() is None:
+        database.upgrade()
+    database.check()
+    _let_in(database, settings)
+    database.close()
+
+
+def _let_in(database: "Database", settings: "ServiceSettings") -> None:
+    """Make the first token, where nobody has one, and keep it for this user's own commands."""
+    from skymist.records import tokens
+
+    with database.begin() as session:
+        if tokens.everyone(session):
+            return
+        _, secret = tokens.create(session, "local", tokens.Access.OPERATOR, tokens.OURSELVES)
+    url = f"http://{settings.host}:{settings.port}"
+    from skymist.client import remember_token
+
+    path = remember_token(url, secret)
+    text.note(f"nobody had a token yet: one of an operator for {url} is in {path}")
+
+
+def _run_part(part: str, settings: "ServiceSettings", stop: threading.Event) -> None:
+    from skymist.workflow.supervisor import stop_with_parent
+
+    stop_with_parent(stop)
+    database = _database(settings)
+    database.check()
+    {"api": _api, "workflow": _workflow, "streams": _streams}[part](settings, database, stop)
+    database.close()
+
+
+def _api(settings: "ServiceSettings", database: "Database", stop: threading.Event) -> None:
+    import uvicorn
+
+    from skymist.api import ApiSettings, Oidc, create_app
+
+    oidc = Oidc(**settings.oidc) if settings.oidc else None
+    app = create_app(ApiSettings(database, settings.out, _clusters(settings), oidc=oidc))
+    config = uvicorn.Config(
+        app, settings.host, settings.port, log_config=None, server_header=False, timeout_graceful_shutdown=5
+    )
+    server = uvicorn.Server(config)
+
+    def end() -> None:
+        stop.wait()
+        server.should_exit = True
+
+    threading.Thread(target=end, daemon=True).start()
+    server.run()
+
+
+def _workflow(settings: "ServiceSettings", database: "Database", stop: threading.Event) -> None:
+    from skymist.workflow.rules import load_rules
+    from skymist.workflow.runner import Runner, RunnerSettings
+
+    rules = load_rules(Path(settings.rules) if settings.rules else None)
+    Runner(database, rules, RunnerSettings(settings.out, _clusters(settings), settings.slots)).run(stop)
+
+
+def _streams(settings: "ServiceSettings", database: "Database", stop: threading.Event) -> None:
+    from skymist.workflow.listen import listen, make_sources
+
+    listen(database, make_sources(settings.folders, settings.kafka), stop)
+
+
+def _clusters(settings: "ServiceSettings") -> Path:
+    return Path(settings.clusters) if settings.clusters else own_configs()
+
+
+def _database(settings: "ServiceSettings") -> "Database":
+    from skymist.records import Database
+
+    return Database(settings.database)
+
+
+def _stop_on_signals() -> threading.Event:
+    """Return what is set when somebody asks this process to end."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _log_as_json() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("alembic").setLevel(logging.WARNING)

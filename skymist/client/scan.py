@@ -1,0 +1,216 @@
+"""A scan of a service: follow it, take its map home, change it."""
+
+import json
+import os
+import shutil
+import tempfile
+import weakref
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import fields
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Self
+
+from skymist.client.calls import Calls, load_httpx
+from skymist.errors import ReadError, RequestError, ScanError
+
+if TYPE_CHECKING:
+    import httpx
+    import xarray as xr
+
+    from skymist.scan.progress import Progress
+
+OUTAGE_S = 300.0
+"""Seconds for which who waits for a scan stands that the service is away: it goes on when that is started again."""
+
+LARGEST_MAP = 4 * 2**30
+"""Bytes to which a downloaded map may unpack."""
+
+ENDED = "complete", "failed", "cancelled"
+
+
+class Scan:
+    """A scan of the service, as it was when it was last asked for; `refresh` asks again.
+
+    Attributes
+    ----------
+    document : dict
+        What the service says of it.
+    """
+
+    def __init__(self, calls: Calls, document: dict[str, Any]) -> None:
+        self.document, self._calls = document, calls
+
+    def __repr__(self) -> str:
+        return f"Scan({self.id[:12]}, {self.state})"
+
+    @property
+    def id(self) -> str:
+        """SHA-256 of its request."""
+        return str(self.document["id"])
+
+    @property
+    def state(self) -> str:
+        """What it is doing: waiting, queued, running, complete, failed or cancelled."""
+        return str(self.document["state"])
+
+    @property
+    def progress(self) -> "Progress | None":
+        """How far it is; None before it has begun."""
+        found = self._calls.get(f"scans/{self.id}/progress")["progress"]
+        return None if found is None else _progress(found)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What it has found, as ``skymist scan --json`` says it."""
+        return dict(self._calls.get(f"scans/{self.id}/result", {"format": "json"}))
+
+    def refresh(self) -> Self:
+        """Ask how it is now."""
+        self.document = self._calls.get(f"scans/{self.id}", patience_s=OUTAGE_S)
+        return self
+
+    def wait(self, on_progress: "Callable[[Progress], None]" = lambda _: None) -> Self:
+        """Wait until it has ended, also while the service is started again.
+
+        Parameters
+        ----------
+        on_progress : callable
+            Is told how far it is.
+
+        Raises
+        ------
+        ScanError
+            If it failed or was cancelled.
+        """
+        follow = partial(_follow, on_progress=on_progress)
+        while self.refresh().state not in ENDED:
+            self._calls.call("GET", f"scans/{self.id}/events", follow, patience_s=OUTAGE_S)
+        if self.state != "complete":
+            raise ScanError(f"scan {self.id[:12]} is {self.state}{_because(self.document)}")
+        return self
+
+    def skymap(self) -> "xr.Dataset":
+        """Return its map, or what there is of it; see `skymist.read_skymap`."""
+        from skymist.store.zarr import read_skymap
+
+        folder = tempfile.mkdtemp(prefix="skymist-")
+        weakref.finalize(self._calls, shutil.rmtree, folder, ignore_errors=True)  # costs are read from it later
+        return read_skymap(self.save("zarr", Path(folder, f"{self.id[:12]}.zarr")))
+
+    def save(self, kind: str, path: str | os.PathLike[str]) -> Path:
+        """Write its result into a file, or a map (``zarr``) into a folder; whole or not at all.
+
+        Parameters
+        ----------
+        kind : str
+            zarr, or one of ``skymist map export``: fits, fits-flat, png, pdf, svg, csv, json.
+        path : str or path
+
+        Raises
+        ------
+        RequestError
+            If there is a folder already.
+        ReadError
+            If what came is no map.
+        """
+        whole = Path(path)
+        if kind == "zarr" and whole.exists():
+            raise RequestError(f"{whole} is there already")
+        whole.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{whole.name}.", dir=whole.parent) as folder:
+            part = Path(folder, "part")
+            write = partial(_write, path=part)
+            self._calls.call("GET", f"scans/{self.id}/result", write, params={"format": kind})
+            if kind == "zarr":
+                part = _unpacked(part, Path(folder, "unpacked"))
+            part.replace(whole)
+        return whole
+
+    def cancel(self) -> Self:
+        """Cancel it; what was computed is kept."""
+        return self._ask("cancel")
+
+    def rescan(self) -> Self:
+        """Run it once more, after it has ended; what was computed and kept is not computed again."""
+        return self._ask("rescan")
+
+    def remix(self, *, replace: bool = False, **changes: Any) -> "Scan":
+        """Ask for a scan like this one with some words of the wish changed, maybe in its place."""
+        path, body = f"scans/{self.id}/remix", {"changes": changes, "replace": replace}
+        return Scan(self._calls, self._calls.post(path, body, once=False))
+
+    def set_workers(self, number: int) -> Self:
+        """Have it run with so many workers."""
+        return self._ask("workers", workers=number)
+
+    def delete(self, *, force: bool = False) -> None:
+        """Hide it, a complete one only by force; its map is kept, and `rescan` brings it back."""
+        query = {"force": "true"} if force else None
+        self._calls.call("DELETE", f"scans/{self.id}", lambda _: None, once=True, params=query)
+
+    def _ask(self, what: str, **body: Any) -> Self:
+        self.document = self._calls.post(f"scans/{self.id}/{what}", body)
+        return self
+
+
+def _follow(response: "httpx.Response", on_progress: "Callable[[Progress], None]") -> None:
+    """Pass on what the service tells, until it says that the scan has ended or the connection breaks."""
+    with suppress(load_httpx().TransportError):
+        for name, data in _told(response.iter_lines()):
+            if name == "progress" and data["progress"]:
+                on_progress(_progress(data["progress"]))
+
+
+def _told(lines: Iterator[str]) -> Iterator[tuple[str, Any]]:
+    """Yield names and data of server-sent events."""
+    name, data = "message", ""
+    for line in lines:
+        key, _, value = line.partition(":")
+        if key == "event":
+            name = value.strip()
+        elif key == "data":
+            data += value
+        elif not line and data:
+            yield name, json.loads(data)
+            name, data = "message", ""
+
+
+def _progress(found: Mapping[str, Any]) -> "Progress":
+    """Return the progress that `Progress.to_dict` describes."""
+    from skymist.scan.progress import BestSoFar, LevelProgress, Progress, SlowCell, Stage
+
+    values = {item.name: found[item.name] for item in fields(Progress)}
+    values["stage"] = Stage(values["stage"])
+    values["levels"] = tuple(LevelProgress(**each) for each in values["levels"])
+    values["slowest"] = tuple(SlowCell(**each) for each in values["slowest"])
+    values["best"] = None if values["best"] is None else BestSoFar(**values["best"])
+    return Progress(**values)
+
+
+def _because(document: Mapping[str, Any]) -> str:
+    return f": {document['error']}" if document.get("error") else ""
+
+
+def _write(response: "httpx.Response", path: Path) -> None:
+    with path.open("wb") as file:
+        for part in response.iter_bytes():
+            file.write(part)
+
+
+def _unpacked(file: Path, folder: Path) -> Path:
+    """Unpack a map; what would land elsewhere, or be larger than any map, is refused."""
+    try:
+        with zipfile.ZipFile(file) as packed:
+            names = [PurePosixPath(name) for name in packed.namelist()]
+            if any(name.is_absolute() or ".." in name.parts for name in names):
+                raise ReadError("a name in it leads out of it", "map of the service")
+            if sum(item.file_size for item in packed.infolist()) > LARGEST_MAP:
+                raise ReadError(f"it unpacks to more than {LARGEST_MAP:,} bytes", "map of the service")
+            packed.extractall(folder)
+    except (zipfile.BadZipFile, RuntimeError, ValueError, OSError, EOFError, zlib.error) as error:
+        raise ReadError(f"cannot be unpacked: {error}", "map of the service") from None
+    return folder

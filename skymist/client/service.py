@@ -1,0 +1,150 @@
+"""A service, as a program sees it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+from skymist.client.calls import Calls, checked, kept_token, quoted
+from skymist.client.scan import Scan
+
+
+def connect(url: str, token: str | None = None) -> "Client":
+    """Return a client of the service at `url`; nothing is sent yet.
+
+    Parameters
+    ----------
+    url : str
+        ``https://HOST`` (or ``http://`` on this machine).
+    token : str, optional
+        What lets you in; else that of the environment (``SKYMIST_TOKEN``), else that of this URL in
+        ``~/.config/skymist/tokens.yaml``, which nobody else may be able to read.
+
+    Raises
+    ------
+    RequestError
+        If the URL is none of a service, a token would go over the network in clear, its file may be read by others,
+        or httpx is not installed.
+    """
+    base = checked(url)
+    return Client(base, token or os.environ.get("SKYMIST_TOKEN") or kept_token(base))
+
+
+class Client:
+    """A service; see `connect`. What it tells comes as plain dictionaries, as ``/v1/openapi.json`` describes them.
+
+    `skymist.client.calls.Calls` says what all methods raise.
+    """
+
+    def __init__(self, url: str, token: str | None) -> None:
+        self._calls = Calls(url, token)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._calls.close()
+
+    def me(self) -> dict[str, Any]:
+        """Return whose the token is, and what it allows."""
+        return dict(self._calls.get("me"))
+
+    def health(self) -> dict[str, Any]:
+        """Return that the service works; it needs no token."""
+        return dict(self._calls.get("health"))
+
+    def scan(
+        self,
+        source: str | os.PathLike[str],
+        *,
+        cluster: str | None = None,
+        workers: int | None = None,
+        priority: int | None = None,
+        **wish: Any,
+    ) -> "Scan":
+        """Ask for a scan; the same that was asked for before is the same scan.
+
+        Parameters
+        ----------
+        source : str or path
+            A file with an event, which is uploaded, or an event that the service knows: ``RUN/EVENT``, the name of
+            its alert, or its digest.
+        cluster, workers, priority
+            Where it runs, with how many workers, and how urgent it is; the service chooses if not given.
+        **wish
+            As for ``skymist scan``: reco, options, levels, cone, seeds, seed, level_options.
+
+        Raises
+        ------
+        RequestError
+            If the event is unknown or cannot be read, or the wish does not fit it.
+        """
+        event = self.post_event(source)["event_id"] if Path(source).is_file() else os.fspath(source)
+        where = {"cluster": cluster, "workers": workers, "priority": priority}
+        body = {"event": event, **wish, **{key: value for key, value in where.items() if value is not None}}
+        return Scan(self._calls, self._calls.post("scans", body, once=False))
+
+    def get_scan(self, scan_id: str) -> "Scan":
+        """Return a scan by its id or the beginning of it."""
+        return Scan(self._calls, self._calls.get(f"scans/{quoted(scan_id)}"))
+
+    def scans(self, **filters: Any) -> Iterator["Scan"]:
+        """Yield scans, the latest first; `filters` are those of ``GET /v1/scans``."""
+        return (Scan(self._calls, each) for each in self._calls.pages("scans", filters))
+
+    def post_event(self, path: str | os.PathLike[str]) -> dict[str, Any]:
+        """Upload a file with an event, and return what became of it; the same content is the same event."""
+        return self._calls.upload("events", Path(path))
+
+    def post_notice(self, path: str | os.PathLike[str]) -> dict[str, Any]:
+        """Upload a file with a notice, and return what became of it."""
+        return self._calls.upload("notices", Path(path))
+
+    def events(self, **filters: Any) -> Iterator[dict[str, Any]]:
+        """Yield events, the latest first."""
+        return self._calls.pages("events", filters)
+
+    def alerts(self, **filters: Any) -> Iterator[dict[str, Any]]:
+        """Yield alerts, the latest first; `filters` are those of ``GET /v1/alerts``."""
+        return self._calls.pages("alerts", filters)
+
+    def alert(self, name: str, *, role: str = "observation") -> dict[str, Any]:
+        """Return what is known of an alert, by any of its names or ``RUN_EVENT``."""
+        return dict(self._calls.get(_of_alert(name), {"role": role}))
+
+    def revisions(self, name: str, *, role: str = "observation") -> Iterator[dict[str, Any]]:
+        """Yield all revisions of an alert in their order."""
+        return self._calls.pages(f"{_of_alert(name)}/revisions", {"role": role})
+
+    def retract(self, name: str, reason: str, *, role: str = "observation") -> dict[str, Any]:
+        """Add a retraction to an alert, with the reason in words."""
+        return self._calls.post(f"{_of_alert(name)}/retract", {"reason": reason, "role": role})
+
+    def reconstructions(self) -> Iterator[dict[str, Any]]:
+        """Yield what can be fitted, with the options of each."""
+        return self._calls.pages("reconstructions")
+
+    def clusters(self) -> Iterator[dict[str, Any]]:
+        """Yield where scans can run."""
+        return self._calls.pages("clusters")
+
+    def streams(self) -> Iterator[dict[str, Any]]:
+        """Yield the sources of messages and how far they were read."""
+        return self._calls.pages("streams")
+
+    def quarantine(self) -> Iterator[dict[str, Any]]:
+        """Yield messages that could not be read, the latest first."""
+        return self._calls.pages("quarantine")
+
+    def retry(self, input_id: str) -> dict[str, Any]:
+        """Try once more to read one of them; `RequestError` with the reason, if that is still not possible."""
+        return self._calls.post(f"quarantine/{quoted(input_id)}/retry", {})
+
+
+def _of_alert(name: str) -> str:
+    """Return the path of an alert; servers take a quoted slash for a real one."""
+    return f"alerts/{quoted(name.replace('/', '_'))}"
