@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from importlib.metadata import entry_points
+from math import isfinite
 from typing import Any, get_args, get_type_hints
 
 from skymist.errors import RequestError, UnknownNameError
@@ -61,6 +62,8 @@ def configure(plugin: Any, options: Mapping[str, Any]) -> Any:
             values[key] = _typed(plugin.name, key, value, hints[key])
         else:  # 5 and 5.0 are the same request
             values[key] = float(value) if hints[key] is float and type(value) is int else value
+        if isinstance(values[key], float) and not isfinite(values[key]):
+            raise RequestError(f"{plugin.name}: option {key}={value!r} is not a finite number")
     try:
         return plugin(**values)
     except (TypeError, ValueError) as error:
@@ -75,8 +78,6 @@ def _typed(name: str, key: str, text: str, hint: Any) -> Any:
     """Read text as the first type of the hint that takes it."""
     if text.lower() == "none" and type(None) in get_args(hint):
         return None
-    if text.lower() in ("nan", "inf", "-inf"):
-        raise RequestError(f"{name}: option {key}={text!r} is not a finite number")
     truth = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
     for kind in get_args(hint) or (hint,):
         try:

@@ -120,7 +120,7 @@ def _url(text: str) -> str:
     scheme, rest = text.split("://", 1)
     if scheme in ("postgresql", "postgres"):
         return f"postgresql+psycopg://{rest}"
-    if scheme in ("sqlite", "postgresql+psycopg"):
+    if scheme == "postgresql+psycopg" or (scheme == "sqlite" and rest.startswith("/") and rest != "/"):
         return text
     raise RequestError(f"{scheme}:// is no database: there are sqlite:///FILE and postgresql://USER@HOST/NAME")
 

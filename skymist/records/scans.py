@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from skymist.errors import ConflictError, UnknownNameError
@@ -48,8 +49,11 @@ def create(session: Session, scan: Scan, who: str, **details: Any) -> tuple[Scan
     """Keep a new scan, or return the one of the same request, and whether it is new."""
     if known := session.get(Scan, scan.id):
         return known, False
-    session.add(scan)
-    session.flush()
+    try:
+        with session.begin_nested():
+            session.add(scan)
+    except IntegrityError:  # somebody else asked for it at the same moment
+        return session.get_one(Scan, scan.id), False
     log.note(session, who, "asked for", "scan", scan.id, priority=scan.priority, rule=scan.rule, **details)
     return scan, True
 
@@ -155,7 +159,7 @@ def again(session: Session, scan: Scan, who: str) -> None:
     if scan.state not in ENDED:
         raise ConflictError(f"scan {scan.id[:12]} is {scan.state}; only what is {', '.join(ENDED)} can be run again")
     scan.attempt += 1
-    scan.deleted, scan.error = None, ""
+    scan.deleted, scan.replaced_by, scan.error = None, None, ""
     move(session, scan, QUEUED, who)
 
 

@@ -26,7 +26,7 @@ from skymist.workflow.listen import listen
 
 pytestmark = pytest.mark.integration
 
-NOTICES = int(os.environ.get("SKYMIST_NOTICES", "2000"))
+NOTICES = int(os.environ.get("SKYMIST_NOTICES", "1000"))
 """Distinct ones; a tenth of them comes twice."""
 
 TOPIC, BEATS = "gcn.notices.icecube.gold_bronze_track_alerts", "gcn.heartbeat"

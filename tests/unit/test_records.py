@@ -60,6 +60,8 @@ def test_tables_go_up_and_down(database_url: str) -> None:
 def test_urls(tmp_path: Path) -> None:
     assert Database(str(tmp_path / "x.sqlite")).url.startswith("sqlite:////")
     assert "secret" not in str(Database("postgresql://me:secret@127.0.0.1/x"))
+    with pytest.raises(RequestError, match="sqlite:// is no database"):
+        Database("sqlite://")
     with pytest.raises(RequestError, match="mysql:// is no database"):
         Database("mysql://x/y")
     with pytest.raises(StoreError, match=r"postgresql.*127\.0\.0\.1"):
