@@ -58,10 +58,9 @@ def configure(plugin: Any, options: Mapping[str, Any]) -> Any:
     for key, value in options.items():
         if key not in known:
             raise UnknownNameError(f"option of {plugin.name}", key, [_described(item) for item in known.values()])
-        if isinstance(value, str):
-            values[key] = _typed(plugin.name, key, value, hints[key])
-        else:  # 5 and 5.0 are the same request
-            values[key] = float(value) if hints[key] is float and type(value) is int else value
+        if hints[key] is float and type(value) is int:
+            value = str(value)
+        values[key] = _typed(plugin.name, key, value, hints[key]) if isinstance(value, str) else value
         if isinstance(values[key], float) and not isfinite(values[key]):
             raise RequestError(f"{plugin.name}: option {key}={value!r} is not a finite number")
     try:
