@@ -1,7 +1,7 @@
 """A watched folder: every file that is put there is a message."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 
@@ -40,10 +40,9 @@ class Folder:
         self.path, self.kind, self.name, self.trouble = path, kind, str(path), ""
         self._seen: dict[str, _Seen] = {}
         self._done: dict[str, _Seen] = {}
-        self._refused: dict[str, str] = {}
         self._left = 0
 
-    def messages(self, stop: Event) -> Generator[Message | None, None, None]:
+    def messages(self, stop: Event) -> Iterator[Message | None]:
         """Yield files that did not change between two looks; see `Source`."""
         while not stop.is_set():
             for name in self._complete():
@@ -58,10 +57,6 @@ class Folder:
         """Give a file no more, unless it changes."""
         self._done[message.position] = self._seen[message.position]
         self._left = max(0, self._left - 1)
-
-    def positions(self) -> dict[str, int]:
-        """Return nothing: what was read is known by its content."""
-        return {}
 
     def lag(self) -> int | None:
         """Return how many files there are yet to be read."""
@@ -83,52 +78,24 @@ class Folder:
     def _look(self) -> dict[str, _Seen]:
         try:
             with os.scandir(self.path) as entries:
-                found = {each.name: _seen(each) for each in entries if _is_finished(each.name)}
+                found = {each.name: each.stat() for each in entries if each.is_file() and _is_finished(each.name)}
         except OSError as error:
             self.trouble = f"{self.path} cannot be read: {error.strerror}"
             return {}
-        there = {name: seen for name, seen in found.items() if seen}
-        self._refused = {name: reason for name, reason in self._refused.items() if name in there}
-        self._tell()
-        return there
+        self.trouble = ""
+        return {name: (stat.st_size, stat.st_mtime_ns) for name, stat in found.items()}
 
     def _read(self, name: str) -> Message | None:
-        """Return the content of a file that did not change meanwhile."""
-        if self._seen[name][0] > LIMIT:
-            self._refuse(name, f"larger than the limit of {LIMIT} bytes")
+        """Return the content of a file; what cannot be read is told and tried again when it changes."""
+        try:
+            if self._seen[name][0] > LIMIT:
+                raise OSError(0, f"larger than the limit of {LIMIT} bytes")
+            content = (self.path / name).read_bytes()
+        except OSError as error:
+            self.trouble = f"{self.path / name} cannot be read: {error.strerror}"
             self._done[name] = self._seen[name]
             return None
-        try:
-            with (self.path / name).open("rb") as file:
-                content = file.read(LIMIT + 1)  # no more, however it grows
-                now = os.fstat(file.fileno())
-        except OSError as error:  # another look may find it mended: the rights of a file, a share that was away
-            self._refuse(name, error.strerror or str(error))
-            return None
-        if (now.st_size, now.st_mtime_ns) != self._seen[name]:
-            return None
-        if self._refused.pop(name, None):
-            self._tell()
         return Message(content, self.kind, self.name, name)
-
-    def _refuse(self, name: str, reason: str) -> None:
-        self._refused[name] = reason
-        self._tell()
-
-    def _tell(self) -> None:
-        """Say which files are left alone, as long as they are there."""
-        first = next((f"{self.path / name} cannot be read: {why}" for name, why in self._refused.items()), "")
-        more = len(self._refused) - 1
-        self.trouble = f"{first}, and {more} more" if more > 0 else first
-
-
-def _seen(entry: "os.DirEntry[str]") -> _Seen | None:
-    """Return the state of a file, None of what is no file or is gone by now."""
-    try:
-        stat = entry.stat() if entry.is_file() else None
-    except OSError:  # also of links that lead in a circle
-        return None
-    return stat and (stat.st_size, stat.st_mtime_ns)
 
 
 def _is_finished(name: str) -> bool:

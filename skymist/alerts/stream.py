@@ -1,6 +1,6 @@
 """What a source of messages is: it gives each at least once, and forgets it when it is told that it is kept."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from threading import Event
 from typing import Protocol
@@ -45,16 +45,12 @@ class Source(Protocol):
     name: str
     trouble: str
 
-    def messages(self, stop: Event) -> Generator[Message | None, None, None]:
+    def messages(self, stop: Event) -> Iterator[Message | None]:
         """Yield messages until `stop` is set, and None where there is nothing for a while or only a sign of life."""
         ...
 
     def commit(self, message: Message) -> None:
         """Forget a message that is kept now; all those before it are."""
-        ...
-
-    def positions(self) -> Mapping[str, int]:
-        """Return where reading goes on in each part of the source; empty if it has no such places."""
         ...
 
     def lag(self) -> int | None:
