@@ -14,9 +14,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 from sqlalchemy import select
 
 from skymist.model.event import Event
@@ -31,24 +34,39 @@ PORT = "18642"
 def main() -> None:
     """Print the median and the 95th percentile."""
     number = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-    with tempfile.TemporaryDirectory() as folder:
-        home, incoming = Path(folder), Path(folder, "incoming")
-        incoming.mkdir()
-        database = f"{home}/records.sqlite"
-        options = ["--database", database, "--out", f"{home}/scans", "--folder", str(incoming), "--port", PORT]
-        own = {**os.environ, "XDG_CONFIG_HOME": folder}
-        with (home / "log").open("w") as log:
-            command = [sys.executable, "-m", "skymist", "serve", *options]
-            service = subprocess.Popen(command, env=own, stderr=log)
-        try:
-            time.sleep(3)
-            records = Database(database)
-            found = [one(records, incoming, numbered(read_event(EVENT), n)) for n in range(number + 1)][1:]
-        finally:
-            service.terminate()
-            service.wait()
+    with tempfile.TemporaryDirectory() as name, serving(Path(name)) as (_, records):
+        found = [one(records, Path(name, "incoming"), numbered(read_event(EVENT), n)) for n in range(number + 1)][1:]
     tell("first map", [first for first, _ in found])
     tell("refined map", [last for _, last in found])
+
+
+@contextmanager
+def serving(home: Path, *options: str) -> Iterator[tuple[str, Database]]:
+    """Run the whole service in a folder; yield its URL and its records once it answers."""
+    url, incoming = f"http://127.0.0.1:{PORT}", home / "incoming"
+    incoming.mkdir()
+    database = f"{home}/records.sqlite"
+    where = ["--database", database, "--out", f"{home}/scans", "--folder", str(incoming), "--port", PORT]
+    command = [sys.executable, "-m", "skymist", "serve", *where, *options]
+    with (home / "log").open("w") as log:
+        service = subprocess.Popen(command, env={**os.environ, "XDG_CONFIG_HOME": str(home)}, stderr=log)
+    try:
+        while not answers(url):
+            if service.poll() is not None:
+                raise SystemExit((home / "log").read_text())
+            time.sleep(0.1)
+        yield url, Database(database)
+    finally:
+        service.terminate()
+        service.wait()
+
+
+def answers(url: str) -> bool:
+    """Return whether the service is up."""
+    try:
+        return httpx.get(f"{url}/v1/health", timeout=5).is_success
+    except httpx.HTTPError:
+        return False
 
 
 def numbered(event: Event, number: int) -> Event:

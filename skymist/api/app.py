@@ -1,5 +1,6 @@
 """The service over HTTP, put together."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -28,7 +29,9 @@ def create_app(settings: ApiSettings) -> FastAPI:
 
     @asynccontextmanager
     async def live(_: FastAPI) -> AsyncIterator[None]:
+        timing = asyncio.create_task(service.metrics.time_loop())
         yield
+        timing.cancel()
         await service.live.close()
 
     app = FastAPI(

@@ -5,9 +5,8 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import RowMapping, select
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
@@ -19,17 +18,35 @@ from skymist.records.tables import Scan
 from skymist.workflow.products import plain
 
 PERIOD_S, HEARTBEAT_S = 0.25, 15.0
-Snapshot = dict[str, Any]
+
+
+class _Snapshot:
+    """What the database says of a scan at one moment, written once for all who watch it."""
+
+    def __init__(self, row: RowMapping) -> None:
+        content = {**row, "deleted": row["deleted"] is not None}
+        self.id, self.state = content["id"], content["state"]
+        self.ended = self.state in ENDED or content["deleted"]
+        self._data = json.dumps(plain(content))  # JSON has no line breaks of its own
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Snapshot) and self._data == other._data
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def event(self, name: str) -> str:
+        """Return one server-sent event."""
+        return f"event: {name}\ndata: {self._data}\n\n"
 
 
 class _Watcher:
     """One client: what it has not been told yet, the latest only."""
 
     def __init__(self) -> None:
-        self.latest: Snapshot | None = None
+        self.latest: _Snapshot | None = None
         self.changed = asyncio.Event()
 
-    def tell(self, snapshot: Snapshot) -> None:
+    def tell(self, snapshot: _Snapshot) -> None:
         self.latest = snapshot
         self.changed.set()
 
@@ -46,7 +63,7 @@ class Live:
     def __init__(self, database: Database, limits: Limits) -> None:
         self.database, self.limits = database, limits
         self._watchers: dict[str, set[_Watcher]] = {}
-        self._seen: dict[str, Snapshot] = {}
+        self._seen: dict[str, _Snapshot] = {}
         self._poller: asyncio.Task[None] | None = None
 
     @property
@@ -70,14 +87,14 @@ class Live:
                     yield ": still here\n\n"
                     continue
                 watcher.changed.clear()
-                assert watcher.latest is not None
-                now = watcher.latest["state"]
-                if now != state:
-                    yield _event("state", watcher.latest)
-                yield _event("progress", watcher.latest)
-                state = now
-                if state in ENDED or watcher.latest["deleted"]:
-                    yield _event("end", watcher.latest)
+                now = watcher.latest
+                assert now is not None
+                if now.state != state:
+                    yield now.event("state")
+                yield now.event("progress")
+                state = now.state
+                if now.ended:
+                    yield now.event("end")
                     return
         finally:
             self._leave(scan_id, watcher)
@@ -111,21 +128,15 @@ class Live:
                     self._spread(snapshot)
             await asyncio.sleep(PERIOD_S)
 
-    def _look(self, ids: list[str]) -> list[Snapshot]:
+    def _look(self, ids: list[str]) -> list[_Snapshot]:
         """Return what the database says of some scans."""
         query = select(Scan.id, Scan.state, Scan.wanted, Scan.attempt, Scan.progress, Scan.error, Scan.deleted)
         with self.database.read() as session:
-            rows = session.execute(query.where(Scan.id.in_(ids))).mappings().all()
-        return [{**row, "deleted": row["deleted"] is not None} for row in rows]
+            return [_Snapshot(row) for row in session.execute(query.where(Scan.id.in_(ids))).mappings()]
 
-    def _spread(self, snapshot: Snapshot) -> None:
-        watchers = self._watchers.get(snapshot["id"])
-        if watchers and self._seen.get(snapshot["id"]) != snapshot:
-            self._seen[snapshot["id"]] = snapshot
+    def _spread(self, snapshot: _Snapshot) -> None:
+        watchers = self._watchers.get(snapshot.id)
+        if watchers and self._seen.get(snapshot.id) != snapshot:
+            self._seen[snapshot.id] = snapshot
             for watcher in watchers:
                 watcher.tell(snapshot)
-
-
-def _event(name: str, snapshot: Snapshot) -> str:
-    """Return one server-sent event; JSON has no line breaks of its own."""
-    return f"event: {name}\ndata: {json.dumps(plain(snapshot))}\n\n"

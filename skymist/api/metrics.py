@@ -1,5 +1,6 @@
 """What Prometheus collects: what there is in the database, and how long requests take."""
 
+import asyncio
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
@@ -19,6 +20,9 @@ from skymist.records.tables import Alert, Event, Input, InputStatus, ScanState, 
 QUANTILES = 0.5, 0.9, 0.99
 RECENT, MOST = timedelta(days=1), 10_000
 """Latencies are those of scans that were begun so recently, and of no more of them than this."""
+
+TICK_S, LATE_S = 0.05, (0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+"""Seconds between two looks at how late the event loop is, and bounds of what is counted."""
 
 STAGES: dict[str, tuple[InstrumentedAttribute[Any], InstrumentedAttribute[Any]]] = {
     "queued": (Event.received, tables.Scan.created),
@@ -43,6 +47,17 @@ class Metrics:
             "skymist_request_seconds", "Time until an answer is complete", ("method", "route", "status"),
             registry=self.registry,
         )  # fmt: skip
+        self.late = Histogram(
+            "skymist_loop_late_seconds", "How late the event loop is: nobody is answered while it is held up",
+            buckets=LATE_S, registry=self.registry,
+        )  # fmt: skip
+
+    async def time_loop(self) -> None:
+        """Count again and again how late the event loop is, until it is cancelled."""
+        while True:
+            begun = time.perf_counter()
+            await asyncio.sleep(TICK_S)
+            self.late.observe(max(0.0, time.perf_counter() - begun - TICK_S))
 
     def text(self) -> bytes:
         """Return all in the text format of Prometheus."""

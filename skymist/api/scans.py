@@ -51,12 +51,13 @@ def look_up(service: Served, _: Viewer, scan_id: ScanId) -> Scan:
         return scans.get(session, scan_id)
 
 
-def look_up_current(service: Served, request: Request, scan: Annotated[Scan, Depends(look_up)]) -> Scan:
+def look_up_current(service: Served, request: Request, _: Viewer, scan_id: ScanId) -> Scan:
     """Return a scan; 410 if it is deleted, and the way to the one that took its place if there is one."""
+    with service.database.read() as session:
+        scan = scans.get(session, scan_id)
+        new = _successor(session, scan)
     if scan.deleted is not None:
         raise HTTPException(410, f"scan {scan.id[:12]} was deleted; POST to its /rescan brings it back")
-    with service.database.read() as session:
-        new = _successor(session, scan)
     if new.id != scan.id:
         path = request.url.path.replace(request.path_params["scan_id"], new.id, 1)
         where = f"{path}?{request.url.query}" if request.url.query else path
@@ -120,13 +121,13 @@ def _filtered(session: Session, query: Select[Any], wanted: ScanFilter) -> Selec
 
 
 @router.get("/{scan_id}", **operation(Access.VIEWER, 308, 404, 410))
-def get_scan(scan: Current) -> ScanAnswer:
+async def get_scan(scan: Current) -> ScanAnswer:
     """Return a scan."""
     return ScanAnswer.model_validate(scan)
 
 
 @router.get("/{scan_id}/progress", **operation(Access.VIEWER, 308, 404, 410))
-def get_progress(scan: Current) -> ProgressAnswer:
+async def get_progress(scan: Current) -> ProgressAnswer:
     """Return how far a scan is."""
     return ProgressAnswer.model_validate(scan)
 

@@ -28,6 +28,7 @@ from skymist.workflow.products import plain
 
 router = APIRouter(prefix="/v1", tags=["system"])
 
+VERSION = version("skymist")
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 _METRICS = operation(Access.VIEWER)
 _METRICS["responses"][200] = {
@@ -39,8 +40,7 @@ _METRICS["responses"][200] = {
 @router.get("/health", responses=answers(), dependencies=[Depends(refuse_unknown)])
 def get_health(service: Served) -> HealthAnswer:
     """Tell that the service works and its database can be used; no token is needed."""
-    service.database.check()
-    return HealthAnswer(status="ok", version=version("skymist"), database=service.database.version())
+    return HealthAnswer(status="ok", version=VERSION, database=service.database.check())
 
 
 @router.get("/me", **operation(Access.VIEWER))

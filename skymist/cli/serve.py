@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import signal
 import sys
 import threading
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from skymist.workflow.settings import ServiceSettings
 
 PARTS = "api", "workflow", "streams"
+NICENESS = 10
+"""Of what computes: whoever asks, and messages that come in, find a processor at once."""
+
 GRAVE = 2
 """Exit status of wrong usage or input: starting again would not help."""
 
@@ -135,8 +139,9 @@ def _api(settings: "ServiceSettings", database: "Database", stop: threading.Even
     oidc = Oidc(**settings.oidc) if settings.oidc else None
     app = create_app(ApiSettings(database, settings.out, _clusters(settings), oidc=oidc))
     config = uvicorn.Config(
-        app, settings.host, settings.port, log_config=None, server_header=False, timeout_graceful_shutdown=5
-    )
+        app, settings.host, settings.port, log_config=None, access_log=False, server_header=False,
+        timeout_graceful_shutdown=5,
+    )  # fmt: skip
     server = uvicorn.Server(config)
 
     def end() -> None:
@@ -151,6 +156,7 @@ def _workflow(settings: "ServiceSettings", database: "Database", stop: threading
     from skymist.workflow.rules import load_rules
     from skymist.workflow.runner import Runner, RunnerSettings
 
+    os.nice(NICENESS)
     rules = load_rules(Path(settings.rules) if settings.rules else None)
     Runner(database, rules, RunnerSettings(settings.out, _clusters(settings), settings.slots)).run(stop)
 

@@ -122,8 +122,6 @@ def load_rules(path: Path | None = None) -> Rules:
         ) from None
     except SkymistError as error:
         raise ReadError(str(error), str(source)) from None
-    if not rules:
-        raise ReadError("no rules", str(source))
     return Rules(rules)
 
 

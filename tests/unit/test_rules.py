@@ -75,7 +75,6 @@ def test_the_rules_of_skymist_keep_tests_apart() -> None:
     [
         ("rules: [", "cannot be read"),
         ("- 1", "it needs `rules:`"),
-        ("rules: []", "no rules"),
         ("rules: [{name: a, colour: 1}]", "no part of a rule is called 'colour'; there are: name, scans, when"),
         ("rules: [{name: a, when: {colour: 1}}]", "no condition of rule a is called 'colour'; there are: energy_tev"),
         ("rules: [{name: a, scans: [{reco: bowl}]}]", "rule a: each scan needs a name of its own"),
