@@ -1,6 +1,7 @@
 """Alerts: each revision finds its alert, each alert its name, in whatever order they come."""
 
 import re
+from itertools import count
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -180,7 +181,10 @@ def _named(session: Session, role: Role, name: str) -> Alert | None:
 
 def _next_name(session: Session, revision: model.Revision) -> str:
     """Return the first free name of the day: alerts get letters in the order in which they are known, and keep them."""
-    base, count = model.base_name(revision), 0
-    while _named(session, revision.tense.role, name := base + model.letter(count)):
-        count += 1
-    return name
+    role, base = revision.tense.role, model.base_name(revision)
+    taken = {
+        name
+        for table in (Alert, Alias)
+        for name in session.scalars(select(table.name).where(table.role == role, table.name.startswith(base)))
+    }
+    return next(name for name in (base + model.letter(number) for number in count()) if name not in taken)

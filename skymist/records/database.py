@@ -2,8 +2,10 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from alembic import command
@@ -44,7 +46,9 @@ class Database:
             self.engine = create_engine(self.url, **options)
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
             raise RequestError(f"{self}: no database can be opened: {error}") from None
+        self._turn: AbstractContextManager[Any] = nullcontext()
         if self.engine.dialect.name == "sqlite":
+            self._turn = Lock()  # its one writer is waited for by looking again and again, where some look for ever
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
 
@@ -54,7 +58,7 @@ class Database:
     @contextmanager
     def begin(self) -> Iterator[Session]:
         """Yield a session whose changes all take effect at the end, or none if something is raised."""
-        with self._telling(), Session(self.engine, expire_on_commit=False) as session, session.begin():
+        with self._turn, self._telling(), Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager
@@ -72,19 +76,18 @@ class Database:
         """Go back to the tables of an earlier version (``base``: none); what only newer ones hold is lost."""
         self._migrate(command.downgrade, revision)
 
-    def check(self) -> None:
-        """Raise unless the tables are of this version.
+    def check(self) -> str:
+        """Return the version of the tables, which is that of this skymist.
 
         Raises
         ------
         StoreError
             If there are none, or they are older or newer.
         """
-        with self._telling(), self.engine.connect() as connection:
-            found = MigrationContext.configure(connection).get_current_revision()
-        wanted = ScriptDirectory(MIGRATIONS).get_current_head()
+        found, wanted = self.version(), _newest()
         if found != wanted:
             raise StoreError(f"{self} has tables of version {found}, this is {wanted}: run skymist db upgrade")
+        return wanted
 
     def version(self) -> str | None:
         """Return the version of the tables, None if there are none."""
@@ -112,6 +115,12 @@ class Database:
         except (OperationalError, sqlite3.OperationalError) as error:
             reason = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()[0]
             raise StoreError(f"{self}: {reason}") from error
+
+
+@cache
+def _newest() -> str:
+    """Return the version of the newest migration."""
+    return str(ScriptDirectory(MIGRATIONS).get_current_head())
 
 
 def _url(text: str) -> str:
