@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from threading import Event
 from typing import Any
 
@@ -13,11 +14,15 @@ from skymist.alerts.stream import KINDS, QUIET_S, Message
 from skymist.errors import RequestError, UnknownNameError
 
 HEARTBEAT = "heartbeat"
-COMMIT_S = 1.0
-"""Seconds between two commits of offsets: what is not committed comes again, which does no harm."""
+ANSWER_S, LONGEST_WAIT_S = 2.0, 10.0
+"""Seconds for which an answer of the broker is waited for, and at most between two looks for it."""
 
-LONGEST_WAIT_S = 60.0
-_OURS = {"auto.offset.reset": "earliest", "enable.auto.commit": False, "enable.auto.offset.store": False}
+_OURS = {
+    "auto.offset.reset": "earliest", "enable.auto.offset.store": False, "enable.auto.commit": True,
+    "auto.commit.interval.ms": 1000,
+}  # fmt: skip
+"""librdkafka commits, and again after a broker was away, but only offsets of messages that we said are kept."""
+
 _GRAVE = KafkaError._AUTHENTICATION, KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED
 
 
@@ -51,8 +56,7 @@ class Kafka:
         self._settings = {**settings, **_OURS, "logger": _SILENT, "error_cb": self._hear_error}
         self.name = f"kafka://{settings['bootstrap.servers']}"
         self._consumer = self._connect()
-        self._kept: dict[tuple[str, int], int] = {}
-        self._heard = self._committed = time.monotonic()
+        self._heard = time.monotonic()
 
     def messages(self, stop: Event) -> Iterator[Message | None]:
         """Yield what comes; while the broker is away it is looked for, ever more rarely. See `Source`."""
@@ -61,7 +65,6 @@ class Kafka:
             while not stop.is_set():
                 try:
                     yield self._next()
-                    self._commit(COMMIT_S)
                     failures = 0 if not self.trouble else failures
                 except KafkaException as error:
                     failures += 1
@@ -69,13 +72,13 @@ class Kafka:
                     yield None
                     stop.wait(min(LONGEST_WAIT_S, 2.0**failures) * random.uniform(0.5, 1))
         finally:
-            self._close()
+            self._consumer.close()
 
     def commit(self, message: Message) -> None:
-        """Note that a message is kept; offsets are committed from time to time and at the end."""
+        """Say that a message is kept; offsets are committed from time to time and at the end."""
         topic, _, rest = message.position.rpartition("[")
         partition, _, offset = rest.partition("]@")
-        self._kept[topic, int(partition)] = int(offset) + 1
+        self._store(topic, int(partition), int(offset))
 
     def lag(self) -> int | None:
         """Return how many messages the broker has that were not read, None if it does not say."""
@@ -97,41 +100,37 @@ class Kafka:
             consumer = Consumer(self._settings)
         except (KafkaException, TypeError, ValueError) as error:
             raise RequestError(f"Kafka does not take these settings: {_words(error.args[0])}") from None
-        consumer.subscribe(list(self._topics), on_revoke=lambda *_: self._commit(0))
+        consumer.subscribe(list(self._topics))
         return consumer
 
     def _next(self) -> Message | None:
         record = self._consumer.poll(QUIET_S)
         if record is None:
+            self._look_after_trouble()
             return None
         if error := record.error():
             raise KafkaException(error)
         self._heard, self.trouble = time.monotonic(), ""
         return self._taken(record)
 
+    def _look_after_trouble(self) -> None:
+        """See whether the broker answers again: who hears nothing of it cannot know."""
+        if self.trouble:
+            self._consumer.list_topics(next(iter(self._topics)), timeout=ANSWER_S)
+            self.trouble = ""
+
     def _taken(self, record: Record) -> Message | None:
-        topic, partition, offset = str(record.topic()), record.partition(), record.offset()
+        topic, partition, offset = str(record.topic()), int(record.partition() or 0), int(record.offset() or 0)
         kind, content = self._topics.get(topic, HEARTBEAT), record.value()
         if kind == HEARTBEAT or not content:  # an empty message says nothing: a tombstone
-            self._kept[topic, int(partition or 0)] = int(offset or 0) + 1
+            self._store(topic, partition, offset)
             return None
         return Message(bytes(content), kind, self.name, f"{topic}[{partition}]@{offset}")
 
-    def _commit(self, period_s: float) -> None:
-        """Commit what is kept, if it is time."""
-        if not self._kept or time.monotonic() < self._committed + period_s:
-            return
-        offsets = [TopicPartition(topic, partition, offset) for (topic, partition), offset in self._kept.items()]
-        self._committed = time.monotonic()
-        self._consumer.commit(offsets=offsets, asynchronous=False)
-        self._kept.clear()
-
-    def _close(self) -> None:
-        try:
-            self._commit(0)
-        except KafkaException as error:
-            self.trouble = _words(error.args[0])
-        self._consumer.close()
+    def _store(self, topic: str, partition: int, offset: int) -> None:
+        """Have all up to a message committed; another consumer that has its partition by now reads it once more."""
+        with suppress(KafkaException):
+            self._consumer.store_offsets(offsets=[TopicPartition(topic, partition, offset + 1)])
 
     def _hear_error(self, error: KafkaError) -> None:
         """Keep what librdkafka says while it looks for the broker by itself."""
