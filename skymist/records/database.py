@@ -1,11 +1,12 @@
 """Open a database, bring its tables to this version, and change it in transactions."""
 
+import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 from alembic import command
@@ -20,6 +21,8 @@ from skymist.errors import RequestError, StoreError
 
 BUSY_S = 30.0
 """Seconds for which a transaction waits for another one to end."""
+
+_log = logging.getLogger(__name__)
 
 MIGRATIONS = str(Path(__file__).parent / "migrations")
 
@@ -115,6 +118,25 @@ class Database:
         except (OperationalError, sqlite3.OperationalError) as error:
             reason = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()[0]
             raise StoreError(f"{self}: {reason}") from error
+
+
+def patiently(step: Callable[[], None], stop: Event) -> None:
+    """Do a step; while the database is away, try it again.
+
+    Parameters
+    ----------
+    step : callable
+        Whose transactions take effect as a whole or not at all.
+    stop : threading.Event
+        Gives up once it is set.
+    """
+    while True:
+        try:
+            return step()
+        except StoreError as error:
+            _log.warning("%s; trying again", error)
+            if stop.wait(1.0):
+                return None
 
 
 @cache

@@ -14,9 +14,8 @@ from skymist.alerts import read_revisions
 from skymist.alerts.folder import Folder
 from skymist.alerts.stream import EITHER, EVENT, NOTICE, Message, Source
 from skymist.errors import ReadError, RequestError
-from skymist.records import Database, streams, tables
+from skymist.records import Database, patiently, streams, tables
 from skymist.workflow.ingest import Outcome, take
-from skymist.workflow.runner import patiently
 
 REPORT_S = 2.0
 """Seconds between two reports of how a source is."""

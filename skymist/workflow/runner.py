@@ -7,7 +7,6 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,10 +18,10 @@ import psutil
 import xarray as xr
 
 from skymist.cluster.pool import Pool
-from skymist.errors import SkymistError, StoreError
+from skymist.errors import SkymistError
 from skymist.model.region import DEFAULT_CALIBRATION
 from skymist.model.request import ScanRequest
-from skymist.records import Database, scans, tables
+from skymist.records import Database, patiently, scans, tables
 from skymist.records.tables import Artifact, ScanState
 from skymist.scan.progress import Progress
 from skymist.scan.run import Pace
@@ -224,17 +223,6 @@ class Runner:
             return f"{psutil.Process(int(pid)).create_time():.2f}" == started
         except (psutil.Error, ValueError):
             return False
-
-
-def patiently(step: Callable[[], None], stop: threading.Event) -> None:
-    """Do a step; while the database is away, try it again."""
-    while True:
-        try:
-            return step()
-        except StoreError as error:
-            _log.warning("%s; trying again", error)
-            if stop.wait(1.0):
-                return None
 
 
 def _own_name() -> str:

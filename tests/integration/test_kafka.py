@@ -30,16 +30,6 @@ NOTICES = int(os.environ.get("SKYMIST_NOTICES", "1000"))
 """Distinct ones; a tenth of them comes twice."""
 
 TOPIC, BEATS = "gcn.notices.icecube.gold_bronze_track_alerts", "gcn.heartbeat"
-LISTEN = """
-import json, signal, sys, threading
-from skymist.alerts.kafka import Kafka
-from skymist.records import Database
-from skymist.workflow.listen import listen
-topics, settings, database = json.loads(sys.argv[1])
-stop = threading.Event()
-signal.signal(signal.SIGTERM, lambda *_: stop.set())
-listen(Database(database), [Kafka(topics, settings)], stop)
-"""
 
 
 class Broker:
@@ -117,8 +107,10 @@ def settings(broker: Broker, group: str) -> dict[str, Any]:
 
 @contextmanager
 def consumer(broker: Broker, database: str, group: str) -> "Iterator[subprocess.Popen[bytes]]":
-    words = json.dumps([{TOPIC: "notice", BEATS: "heartbeat"}, settings(broker, group), database])
-    process = subprocess.Popen([sys.executable, "-c", LISTEN, words])
+    file = broker.folder / "kafka.yaml"
+    file.write_text(json.dumps({"topics": {TOPIC: "notice", BEATS: "heartbeat"}, "settings": settings(broker, group)}))
+    words = ["stream", "listen", "--kafka", str(file), "--database", database]
+    process = subprocess.Popen([sys.executable, "-m", "skymist", *words], stdout=subprocess.DEVNULL)
     try:
         yield process
     finally:

@@ -15,7 +15,7 @@ from skymist.alerts.folder import Folder
 from skymist.alerts.kafka import Kafka
 from skymist.alerts.stream import Message
 from skymist.errors import RequestError, StoreError
-from skymist.records import Database, inputs, tables
+from skymist.records import Database, inputs, patiently, tables
 from skymist.workflow import listen
 from skymist.workflow.events import demo_path
 from skymist.workflow.ingest import Outcome
@@ -174,3 +174,15 @@ def test_a_broker_that_is_not_there_is_told_and_looked_for(database: Database) -
         stream = session.get_one(tables.Stream, "kafka://127.0.0.1:1")
     assert stream.state == "stopped"
     assert "127.0.0.1:1" in stream.trouble or "broker" in stream.trouble.lower()
+
+
+def test_while_the_database_is_away_it_is_waited_for() -> None:
+    stop, tries = threading.Event(), []
+
+    def step() -> None:
+        tries.append(1)
+        stop.set()
+        raise StoreError("down")
+
+    patiently(step, stop)
+    assert tries == [1]

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from skymist.errors import RequestError, StoreError
+from skymist.errors import RequestError
 from skymist.model.alert import Role
 from skymist.records import Database, alerts, log, scans, tables
 from skymist.records.tables import ScanState
 from skymist.store.zarr import read_skymap
-from skymist.workflow import ingest, runner, service
+from skymist.workflow import ingest, service
 from skymist.workflow.events import demo_path
 from skymist.workflow.rules import Rules, load_rules
 from skymist.workflow.runner import Runner, RunnerSettings
@@ -206,15 +206,3 @@ def test_a_poison_message_is_kept_and_can_be_retried(database: Database, monkeyp
     assert ingest.retry(database, outcome.input_id).reason == outcome.reason
     monkeypatch.setattr(ingest, "_event_of", lambda *_: ingest.read_event(demo_path()))
     assert ingest.retry(database, outcome.input_id).event_id is not None
-
-
-def test_while_the_database_is_away_it_is_waited_for() -> None:
-    stop, tries = threading.Event(), []
-
-    def step() -> None:
-        tries.append(1)
-        stop.set()
-        raise StoreError("down")
-
-    runner.patiently(step, stop)
-    assert tries == [1]

@@ -1,0 +1,52 @@
+"""What docs/service.md says is so."""
+
+import re
+from pathlib import Path
+
+import pytest
+from serving import running, serving, token
+
+from skymist.api import ApiSettings, create_app
+from skymist.records import Database, scans
+from skymist.workflow.events import demo_path
+from skymist.workflow.settings import ServiceSettings
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "service.md").read_text(encoding="utf-8")
+
+
+def block(language: str) -> str:
+    return GUIDE.partition(f"```{language}\n")[2].partition("```")[0]
+
+
+def test_the_states_are_drawn_as_they_are() -> None:
+    arrows = [line.split() for line in block("mermaid").splitlines() if "-->" in line]
+    drawn = [(begin, end) for begin, _, end in arrows if begin != "[*]"]
+    assert drawn == [(begin, end) for begin, after in scans.NEXT.items() for end in after]
+
+
+def test_the_settings_are_settings(tmp_path: Path) -> None:
+    (tmp_path / "service.yaml").write_text(block("yaml"))
+    found = ServiceSettings.load(tmp_path / "service.yaml", tmp_path)
+    assert found.kafka is not None
+    assert set(found.kafka) == {"topics", "settings"}
+
+
+def test_the_paths_are_all_there_are() -> None:
+    rows = re.findall(r"^\| (`/.*?) \|", GUIDE, re.MULTILINE)
+    told = {word for row in rows for path in re.findall(r"`(/[^`]*)`", row) for word in re.findall(r"/([a-z]+)", path)}
+    document = create_app(ApiSettings(Database("sqlite:///none"), "scans")).openapi()
+    there = {word for path in document["paths"] for word in re.findall(r"/([a-z]+)(?![a-z0-9])", path)}
+    assert told == there
+
+
+def test_the_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "event.csv").write_bytes(demo_path().read_bytes())
+    monkeypatch.chdir(tmp_path)
+    database = Database(str(tmp_path / "records.sqlite"))
+    database.upgrade()
+    with serving(database, tmp_path) as url, running(database, tmp_path):
+        monkeypatch.setenv("SKYMIST_TOKEN", token(database))
+        names: dict[str, object] = {}
+        exec(compile(block("python").replace("http://127.0.0.1:8642", url), "guide", "exec"), names)
+    assert str(getattr(names["skymap"], "attrs", {})["request"])
+    database.close()
