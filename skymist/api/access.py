@@ -1,21 +1,24 @@
 """Who asks, and what they may do."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from skymist.api.limits import token_name
 from skymist.api.problems import answers
-from skymist.api.service import Served, Service
+from skymist.api.service import Service
 from skymist.records import tokens
 from skymist.records.tokens import Access
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="token", description="A token: `Authorization: Bearer skymist_...`")
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 MOST_LETTERS = 8192
 
 
@@ -37,6 +40,35 @@ class Person:
     expires: datetime
 
 
+class Route(APIRoute):
+    """An operation that knows who asks, and that they have its role, before it reads what they send."""
+
+    def get_route_handler(self) -> Handler:
+        """Return what answers a request; there is none for an operation without a role."""
+        role, answer = Access((self.openapi_extra or {})["x-role"]), super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            request.state.person = await run_in_threadpool(_admit, request, role)
+            await refuse_unknown(request)
+            return await answer(request)
+
+        return guarded
+
+
+def make_router(prefix: str = "/v1", **more: Any) -> APIRouter:
+    """Return a router for operations that need a role; see `operation`."""
+    return APIRouter(prefix=prefix, route_class=Route, dependencies=[Depends(_bearer)], **more)
+
+
+async def _caller(request: Request) -> Person:
+    person: Person = request.state.person
+    return person
+
+
+Caller = Annotated[Person, Depends(_caller)]
+"""Who asks."""
+
+
 async def refuse_unknown(request: Request) -> None:
     """Refuse query parameters that an operation does not have: a misspelt filter must not mean all."""
     document, path = request.app.openapi(), request.scope["route"].path
@@ -48,17 +80,18 @@ async def refuse_unknown(request: Request) -> None:
             raise HTTPException(422, f"there is no query parameter {name[:80]!a} here; there are: {choices}")
 
 
-def identify(
-    request: Request, service: Served, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> Person:
-    """Return who asks; 401 if that cannot be told."""
-    text = given.credentials if given else ""
-    if not text:
+def _admit(request: Request, role: Access) -> Person:
+    """Return who asks; 401 if that cannot be told, 403 if they have not the role."""
+    service: Service = request.app.state.service
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not text.strip():
         raise _unknown("a token is needed: Authorization: Bearer skymist_...")
-    person = _find(service, text) if len(text) <= MOST_LETTERS else None
+    person = _find(service, text.strip()) if len(text) <= MOST_LETTERS else None
     if person is None:
         raise _unknown("the token is unknown, expired or revoked", ', error="invalid_token"')
     service.buckets.admit(token_name(request.headers["authorization"]))
+    if not person.role.includes(role):
+        raise HTTPException(403, f"this needs the role {role}; {person.name} is {person.role}")
     return person
 
 
@@ -80,25 +113,6 @@ def _unknown(reason: str, more: str = "") -> HTTPException:
     return HTTPException(401, reason, {"WWW-Authenticate": f'Bearer realm="skymist"{more}'})
 
 
-def needs(role: Access) -> Callable[[Person, None], Awaitable[Person]]:
-    """Return a dependency that lets in whoever has the role, and tells who it is; 403 for all others."""
-
-    async def check(
-        person: Annotated[Person, Depends(identify)], _: Annotated[None, Depends(refuse_unknown)]
-    ) -> Person:
-        if not person.role.includes(role):
-            raise HTTPException(403, f"this needs the role {role}; {person.name} is {person.role}")
-        return person
-
-    return check
-
-
-Viewer = Annotated[Person, Depends(needs(Access.VIEWER))]
-Analyst = Annotated[Person, Depends(needs(Access.ANALYST))]
-Approver = Annotated[Person, Depends(needs(Access.APPROVER))]
-Operator = Annotated[Person, Depends(needs(Access.OPERATOR))]
-
-
 def operation(role: Access, *statuses: int, **more: Any) -> dict[str, Any]:
     """Return what OpenAPI is told of an operation: the role that it needs (``x-role``), and its problems.
 
@@ -118,8 +132,8 @@ RAW = {"requestBody": {"required": True, "content": {"application/octet-stream":
 """What OpenAPI is told of an operation that takes bytes as they are."""
 
 
-async def _raw(request: Request, _: Annotated[Person, Depends(needs(Access.ANALYST))]) -> bytes:
-    """Return the body, once it is known who sends it; `skymist.api.limits.Guard` counts."""
+async def _raw(request: Request) -> bytes:
+    """Return the body; `skymist.api.limits.Guard` counts."""
     content = await request.body()
     if not content:
         raise HTTPException(422, "the body is empty")

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from pydantic import Field
 from sqlalchemy import select
 
-from skymist.api.access import Operator, operation
+from skymist.api.access import Caller, make_router, operation
 from skymist.api.answers import InputAnswer, LogAnswer, NewTokenAnswer, Page, TokenAnswer, page, whole
 from skymist.api.bodies import TokenBody
 from skymist.api.intake import refuse_unread
@@ -19,7 +19,7 @@ from skymist.records.tables import Input, InputStatus, LogEntry
 from skymist.records.tokens import Access
 from skymist.workflow.ingest import retry
 
-router = APIRouter(prefix="/v1", tags=["administration"])
+router = make_router(tags=["administration"])
 
 InputId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of its bytes")]
 TokenId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$", description="Of the token")]
@@ -37,7 +37,7 @@ class LogFilter(ByNumber):
 
 
 @router.get("/log", **operation(Access.OPERATOR))
-def get_log(service: Served, request: Request, _: Operator, wanted: Annotated[LogFilter, Query()]) -> Page[LogAnswer]:
+def get_log(service: Served, request: Request, wanted: Annotated[LogFilter, Query()]) -> Page[LogAnswer]:
     """List who did what, the latest first."""
     query = select(LogEntry)
     for name in ("who", "action", "subject", "subject_id"):
@@ -54,9 +54,7 @@ def get_log(service: Served, request: Request, _: Operator, wanted: Annotated[Lo
 
 
 @router.get("/quarantine", **operation(Access.OPERATOR))
-def find_quarantined(
-    service: Served, request: Request, _: Operator, wanted: Annotated[ByName, Query()]
-) -> Page[InputAnswer]:
+def find_quarantined(service: Served, request: Request, wanted: Annotated[ByName, Query()]) -> Page[InputAnswer]:
     """List messages that could not be read, the latest first."""
     query = select(Input).where(Input.status == InputStatus.QUARANTINED)
     with service.database.read() as session:
@@ -66,7 +64,7 @@ def find_quarantined(
 
 
 @router.post("/quarantine/{input_id}/retry", **operation(Access.OPERATOR, 404, 409))
-def retry_input(service: Served, _: Operator, input_id: InputId) -> InputAnswer:
+def retry_input(service: Served, input_id: InputId) -> InputAnswer:
     """Try once more to read a message; a later version of skymist may understand it."""
     with service.database.read() as session:
         found = session.get(Input, input_id)
@@ -81,14 +79,14 @@ def retry_input(service: Served, _: Operator, input_id: InputId) -> InputAnswer:
 
 
 @router.get("/tokens", **operation(Access.OPERATOR))
-def get_tokens(service: Served, _: Operator) -> Page[TokenAnswer]:
+def get_tokens(service: Served) -> Page[TokenAnswer]:
     """List all tokens, the oldest first."""
     with service.database.read() as session:
         return whole(TokenAnswer.model_validate(each) for each in tokens.everyone(session))
 
 
 @router.post("/tokens", status_code=201, **operation(Access.OPERATOR, 413))
-def create_token(service: Served, person: Operator, body: TokenBody) -> NewTokenAnswer:
+def create_token(service: Served, person: Caller, body: TokenBody) -> NewTokenAnswer:
     """Make a token; it is shown this once."""
     with service.database.begin() as session:
         token, text = tokens.create(session, body.owner, body.role, person.name, body.days)
@@ -96,7 +94,7 @@ def create_token(service: Served, person: Operator, body: TokenBody) -> NewToken
 
 
 @router.delete("/tokens/{token_id}", status_code=204, response_class=Response, **operation(Access.OPERATOR, 404, 409))
-def revoke_token(service: Served, person: Operator, token_id: TokenId) -> None:
+def revoke_token(service: Served, person: Caller, token_id: TokenId) -> None:
     """End a token now."""
     with service.database.begin() as session:
         tokens.revoke(session, token_id, person.name)

@@ -2,12 +2,12 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from pydantic import Field
 from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session
 
-from skymist.api.access import Approver, Viewer, operation
+from skymist.api.access import Caller, make_router, operation
 from skymist.api.answers import AlertAnswer, AlertItem, LogAnswer, Page, RevisionAnswer, page, whole
 from skymist.api.bodies import RetractBody
 from skymist.api.lists import ByNumber, latest_first
@@ -19,7 +19,7 @@ from skymist.records.tables import Alert, Alias, Event, Scan
 from skymist.records.tokens import Access
 from skymist.workflow import service as workflow
 
-router = APIRouter(prefix="/v1", tags=["alerts"])
+router = make_router(tags=["alerts"])
 
 AlertName = Annotated[Name, Field(description="Any of its names, or RUN_EVENT")]
 AskedRole = Annotated[Role, Query(description="Tests and predictions are never mixed with observations")]
@@ -37,7 +37,7 @@ class AlertFilter(ByNumber):
 
 
 def look_up(
-    service: Served, _: Viewer, name: AlertName,
+    service: Served, name: AlertName,
     role: AskedRole = Role.OBSERVATION,
 ) -> Alert:  # fmt: skip
     """Return an alert."""
@@ -49,9 +49,7 @@ Found = Annotated[Alert, Depends(look_up)]
 
 
 @router.get("/alerts", **operation(Access.VIEWER))
-def find_alerts(
-    service: Served, request: Request, _: Viewer, wanted: Annotated[AlertFilter, Query()]
-) -> Page[AlertItem]:
+def find_alerts(service: Served, request: Request, wanted: Annotated[AlertFilter, Query()]) -> Page[AlertItem]:
     """List alerts, the latest event first; observations if nothing else is asked for."""
     with service.database.read() as session:
         query = latest_first(session, _filtered(wanted), Alert.time, Alert.id, wanted.after)
@@ -120,7 +118,7 @@ def get_log(service: Served, alert: Found) -> Page[LogAnswer]:
 
 
 @router.post("/alerts/{name}/retract", **operation(Access.APPROVER, 404, 409, 413))
-def retract_alert(service: Served, person: Approver, name: AlertName, body: RetractBody) -> AlertAnswer:
+def retract_alert(service: Served, person: Caller, name: AlertName, body: RetractBody) -> AlertAnswer:
     """Take an alert back, with the reason; nothing of it is removed."""
     with service.database.read() as session:
         found = alerts.find(session, name, body.role)

@@ -15,7 +15,7 @@ from skymist.api.metrics import Timed
 from skymist.api.service import Service
 from skymist.api.settings import ApiSettings
 
-ROUTERS = [each.router for each in (scans, changes, results, alerts, events, intake, system, admin)]
+ROUTERS = [system.public, *(each.router for each in (scans, changes, results, alerts, events, intake, system, admin))]
 
 
 def create_app(settings: ApiSettings) -> FastAPI:

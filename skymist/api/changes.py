@@ -1,11 +1,11 @@
 """What changes scans: ask for one, cancel it, run it again, ask for another like it."""
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
 
 from skymist import cluster
-from skymist.api.access import Analyst, operation
+from skymist.api.access import Caller, make_router, operation
 from skymist.api.answers import ScanAnswer
 from skymist.api.bodies import RemixBody, ScanBody, WorkersBody
 from skymist.api.scans import Current, Found
@@ -16,7 +16,7 @@ from skymist.records.tables import Scan, ScanState, now
 from skymist.records.tokens import Access
 from skymist.workflow import service as workflow
 
-router = APIRouter(prefix="/v1/scans", tags=["scans"])
+router = make_router("/v1/scans", tags=["scans"])
 
 _NEW_OR_KNOWN = operation(Access.ANALYST, 409, 413)
 _NEW_OR_KNOWN["responses"][200] = {"model": ScanAnswer, "description": "It was asked for before"}
@@ -26,7 +26,7 @@ _REMIX["responses"][200] = _NEW_OR_KNOWN["responses"][200]
 
 
 @router.post("", status_code=201, **_NEW_OR_KNOWN)
-def ask_for_scan(service: Served, person: Analyst, body: ScanBody, response: Response) -> ScanAnswer:
+def ask_for_scan(service: Served, person: Caller, body: ScanBody, response: Response) -> ScanAnswer:
     """Ask for a scan of an event that is known; the same request is the same scan."""
     _check_cluster(service, body.cluster)
     wish = body.wish()
@@ -43,14 +43,14 @@ def ask_for_scan(service: Served, person: Analyst, body: ScanBody, response: Res
 
 
 @router.post("/{scan_id}/remix", status_code=201, **_REMIX)
-def remix_scan(service: Served, person: Analyst, scan: Current, body: RemixBody, response: Response) -> ScanAnswer:
+def remix_scan(service: Served, person: Caller, scan: Current, body: RemixBody, response: Response) -> ScanAnswer:
     """Ask for a scan of the same event with some settings changed, which may take its place."""
     other, new = workflow.remix(service.database, scan.id, body.changes.given(), person.name, replace=body.replace)
     return _told(response, other, new)
 
 
 @router.post("/{scan_id}/cancel", **_CHANGE)
-def cancel_scan(service: Served, person: Analyst, scan: Current) -> ScanAnswer:
+def cancel_scan(service: Served, person: Caller, scan: Current) -> ScanAnswer:
     """Cancel a scan; one that is running ends as soon as its runner hears of it."""
     with service.database.begin() as session:
         found = _locked(session, scan.id)
@@ -59,14 +59,14 @@ def cancel_scan(service: Served, person: Analyst, scan: Current) -> ScanAnswer:
 
 
 @router.post("/{scan_id}/rescan", **operation(Access.ANALYST, 404, 409))
-def run_again(service: Served, person: Analyst, scan: Found) -> ScanAnswer:
+def run_again(service: Served, person: Caller, scan: Found) -> ScanAnswer:
     """Run a scan that has ended once more, also a deleted one; what was computed is not computed again."""
     with service.database.begin() as session:
         return ScanAnswer.model_validate(_again(session, scan.id, person.name))
 
 
 @router.post("/{scan_id}/workers", **operation(Access.ANALYST, 307, 404, 409, 410, 413))
-def set_workers(service: Served, person: Analyst, scan: Current, body: WorkersBody) -> ScanAnswer:
+def set_workers(service: Served, person: Caller, scan: Current, body: WorkersBody) -> ScanAnswer:
     """Change the number of workers of a scan that has not ended."""
     with service.database.begin() as session:
         found = _locked(session, scan.id)
@@ -79,7 +79,7 @@ def set_workers(service: Served, person: Analyst, scan: Current, body: WorkersBo
 
 @router.delete("/{scan_id}", status_code=204, **operation(Access.ANALYST, 404, 409, 410))
 def delete_scan(
-    service: Served, person: Analyst, scan: Found, force: bool = Query(False, description="Also a complete one")
+    service: Served, person: Caller, scan: Found, force: bool = Query(False, description="Also a complete one")
 ) -> None:
     """Hide a scan, which is cancelled if it has not ended; its map is kept, and rescan brings it back."""
     with service.database.begin() as session:

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic import Field
 from sqlalchemy import select
 
-from skymist.api.access import Viewer, operation
+from skymist.api.access import make_router, operation
 from skymist.api.answers import EventAnswer, Page, page
 from skymist.api.lists import ByName, latest_first
 from skymist.api.service import Served
@@ -16,7 +16,7 @@ from skymist.records.tables import Event
 from skymist.records.tokens import Access
 from skymist.workflow import service as workflow
 
-router = APIRouter(prefix="/v1/events", tags=["events"])
+router = make_router("/v1/events", tags=["events"])
 
 
 class EventFilter(ByName):
@@ -27,9 +27,7 @@ class EventFilter(ByName):
 
 
 @router.get("", **operation(Access.VIEWER))
-def find_events(
-    service: Served, request: Request, _: Viewer, wanted: Annotated[EventFilter, Query()]
-) -> Page[EventAnswer]:
+def find_events(service: Served, request: Request, wanted: Annotated[EventFilter, Query()]) -> Page[EventAnswer]:
     """List events, those that came last first."""
     query = select(Event)
     for column, value in ((Event.role, wanted.role), (Event.run, wanted.run)):
@@ -42,7 +40,7 @@ def find_events(
 
 @router.get("/{event}", **operation(Access.VIEWER, 404))
 def get_event(
-    service: Served, _: Viewer, event: Annotated[Name, Field(description="Id, RUN_EVENT or the name of its alert")]
+    service: Served, event: Annotated[Name, Field(description="Id, RUN_EVENT or the name of its alert")]
 ) -> EventAnswer:
     """Return an event; the last that came of several."""
     with service.database.read() as session:

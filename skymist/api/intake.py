@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import Header, Query, Response
 from sqlalchemy import select
 from starlette.exceptions import HTTPException
 
-from skymist.api.access import RAW, Analyst, RawBody, operation
+from skymist.api.access import RAW, Caller, RawBody, make_router, operation
 from skymist.api.answers import ReceivedAnswer
 from skymist.api.problems import INPUT
 from skymist.api.service import Served, Service
@@ -15,7 +15,7 @@ from skymist.records.tables import Alert
 from skymist.records.tokens import Access
 from skymist.workflow.ingest import EVENT, NOTICE, Outcome, take
 
-router = APIRouter(prefix="/v1")
+router = make_router()
 
 _INTAKE = operation(Access.ANALYST, 413, **RAW)
 _INTAKE["responses"][200] = {"model": ReceivedAnswer, "description": "The same bytes came before"}
@@ -26,7 +26,7 @@ HeaderName = Annotated[FileName, Header(alias="X-File-Name", description="The sa
 
 @router.post("/notices", status_code=201, tags=["alerts"], **_INTAKE)
 def post_notice(
-    service: Served, person: Analyst, content: RawBody, response: Response,
+    service: Served, person: Caller, content: RawBody, response: Response,
     name: QueryName = "", x_name: HeaderName = "",
 ) -> ReceivedAnswer:  # fmt: skip
     """Take a notice as it is, in any form that is known; what cannot be read is kept in quarantine."""
@@ -35,7 +35,7 @@ def post_notice(
 
 @router.post("/events", status_code=201, tags=["events"], **_INTAKE)
 def post_event(
-    service: Served, person: Analyst, content: RawBody, response: Response,
+    service: Served, person: Caller, content: RawBody, response: Response,
     name: QueryName = "", x_name: HeaderName = "",
 ) -> ReceivedAnswer:  # fmt: skip
     """Take the file of an event as it is; what cannot be read is kept in quarantine."""

@@ -80,9 +80,9 @@ class Live:
         """Yield what a client is sent, until the scan has ended: ``progress``, ``state`` and ``end``."""
         watcher, last, state = self._join(scan_id), time.monotonic() + self.limits.stream_seconds, ""
         try:
-            while time.monotonic() < last:
+            while (left := last - time.monotonic()) > 0:
                 try:
-                    await asyncio.wait_for(watcher.changed.wait(), HEARTBEAT_S)
+                    await asyncio.wait_for(watcher.changed.wait(), min(left, HEARTBEAT_S))
                 except TimeoutError:
                     yield ": still here\n\n"
                     continue

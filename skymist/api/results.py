@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import xarray as xr
-from fastapi import APIRouter, Query, Response
 from fastapi import Path as InPath
+from fastapi import Query, Response
 from starlette.exceptions import HTTPException
 
 from skymist.api import maps
-from skymist.api.access import operation
+from skymist.api.access import make_router, operation
 from skymist.api.scans import Current
 from skymist.api.service import Served, Service
 from skymist.api.words import Name
@@ -23,7 +23,7 @@ from skymist.store.place import Place, place
 from skymist.store.zarr import read_skymap
 from skymist.workflow.products import EXPORTS, export, plain, summary
 
-router = APIRouter(prefix="/v1/scans", tags=["results"])
+router = make_router("/v1/scans", tags=["results"])
 
 ZARR = "zarr"
 MEDIA = {

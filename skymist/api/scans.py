@@ -1,15 +1,16 @@
 """Scans: ask for them, find them, watch them."""
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from pydantic import Field
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 
-from skymist.api.access import Viewer, operation
+from skymist.api.access import make_router, operation
 from skymist.api.answers import Page, ProgressAnswer, ScanAnswer, page
 from skymist.api.lists import ByName, latest_first
 from skymist.api.service import Served
@@ -21,7 +22,7 @@ from skymist.records.tables import Event, Scan, ScanState
 from skymist.records.tokens import Access
 from skymist.workflow import service as workflow
 
-router = APIRouter(prefix="/v1/scans", tags=["scans"])
+router = make_router("/v1/scans", tags=["scans"])
 
 ScanId = Annotated[
     str, Field(pattern=r"^[0-9a-f]{8,64}$", description="Id of a scan, or its first digits (at least 8)")
@@ -45,13 +46,13 @@ class ScanFilter(ByName):
     )
 
 
-def look_up(service: Served, _: Viewer, scan_id: ScanId) -> Scan:
+def look_up(service: Served, scan_id: ScanId) -> Scan:
     """Return a scan, also one that is deleted or replaced."""
     with service.database.read() as session:
         return scans.get(session, scan_id)
 
 
-def look_up_current(service: Served, request: Request, _: Viewer, scan_id: ScanId) -> Scan:
+def look_up_current(service: Served, request: Request, scan_id: ScanId) -> Scan:
     """Return a scan; 410 if it is deleted, and the way to the one that took its place if there is one."""
     with service.database.read() as session:
         scan = scans.get(session, scan_id)
@@ -59,7 +60,7 @@ def look_up_current(service: Served, request: Request, _: Viewer, scan_id: ScanI
     if scan.deleted is not None:
         raise HTTPException(410, f"scan {scan.id[:12]} was deleted; POST to its /rescan brings it back")
     if new.id != scan.id:
-        path = request.url.path.replace(request.path_params["scan_id"], new.id, 1)
+        path = quote(request.scope["path"].replace(request.path_params["scan_id"], new.id, 1))
         where = f"{path}?{request.url.query}" if request.url.query else path
         status = 308 if request.method == "GET" else 307
         raise HTTPException(status, f"scan {new.id[:12]} took its place", {"Location": where})
@@ -82,9 +83,7 @@ Current = Annotated[Scan, Depends(look_up_current)]
 
 
 @router.get("", response_model_exclude_unset=True, **operation(Access.VIEWER))
-def find_scans(
-    service: Served, request: Request, _: Viewer, wanted: Annotated[ScanFilter, Query()]
-) -> Page[ScanAnswer]:
+def find_scans(service: Served, request: Request, wanted: Annotated[ScanFilter, Query()]) -> Page[ScanAnswer]:
     """List scans, the latest first; deleted ones are left out."""
     names = _fields(wanted.fields)
     columns = select(*(getattr(Scan, name) for name in names)).where(Scan.deleted.is_(None))

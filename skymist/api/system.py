@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Response
 from sqlalchemy import select
 
 from skymist import cluster, plugins
-from skymist.api.access import Viewer, operation, refuse_unknown
+from skymist.api.access import Caller, make_router, operation, refuse_unknown
 from skymist.api.answers import (
     ClusterAnswer,
     HealthAnswer,
@@ -26,7 +26,7 @@ from skymist.records.tables import Stream
 from skymist.records.tokens import Access
 from skymist.workflow.products import plain
 
-router = APIRouter(prefix="/v1", tags=["system"])
+public, router = APIRouter(prefix="/v1", tags=["system"]), make_router(tags=["system"])
 
 VERSION = version("skymist")
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -37,32 +37,32 @@ _METRICS["responses"][200] = {
 }
 
 
-@router.get("/health", responses=answers(), dependencies=[Depends(refuse_unknown)])
+@public.get("/health", responses=answers(), dependencies=[Depends(refuse_unknown)])
 def get_health(service: Served) -> HealthAnswer:
     """Tell that the service works and its database can be used; no token is needed."""
     return HealthAnswer(status="ok", version=VERSION, database=service.database.check())
 
 
 @router.get("/me", **operation(Access.VIEWER))
-def get_me(person: Viewer) -> MeAnswer:
+def get_me(person: Caller) -> MeAnswer:
     """Tell who asks."""
     return MeAnswer.model_validate(person)
 
 
 @router.get("/metrics", response_class=Response, **_METRICS)
-def get_metrics(service: Served, _: Viewer) -> Response:
+def get_metrics(service: Served) -> Response:
     """Return numbers for Prometheus."""
     return Response(service.metrics.text(), media_type=_TEXT)
 
 
 @router.get("/clusters", **operation(Access.VIEWER))
-def get_clusters(service: Served, _: Viewer) -> Page[ClusterAnswer]:
+def get_clusters(service: Served) -> Page[ClusterAnswer]:
     """List the names of clusters."""
     return whole(ClusterAnswer(name=name) for name in cluster.names(service.clusters))
 
 
 @router.get("/streams", **operation(Access.VIEWER))
-def get_streams(service: Served, _: Viewer) -> Page[StreamAnswer]:
+def get_streams(service: Served) -> Page[StreamAnswer]:
     """List the sources of messages and how they are."""
     with service.database.read() as session:
         found = session.scalars(select(Stream).order_by(Stream.name))
@@ -70,7 +70,7 @@ def get_streams(service: Served, _: Viewer) -> Page[StreamAnswer]:
 
 
 @router.get("/reconstructions", **operation(Access.VIEWER))
-def get_reconstructions(_: Viewer) -> Page[ReconstructionAnswer]:
+def get_reconstructions() -> Page[ReconstructionAnswer]:
     """List the reconstructions with their options."""
     return whole(_reconstruction(name) for name in plugins.names(plugins.RECONSTRUCTIONS))
 

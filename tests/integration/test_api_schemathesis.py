@@ -1,15 +1,19 @@
 """What the OpenAPI document says is what happens, whatever is sent and whoever sends it."""
 
+import random
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import schemathesis
+from hypothesis import HealthCheck, Phase, seed, settings
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.config import SchemathesisConfig
 from schemathesis.schemas import BaseSchema
-from unit.test_api_access import Site, check_problem, serving
+from unit.test_api_access import BOWL, Site, check_problem, serving
 from unit.test_api_results import carry_out
 
 from skymist import cluster
@@ -22,21 +26,20 @@ pytestmark = pytest.mark.integration
 DOCUMENT = create_app(ApiSettings(Database("sqlite:///none"), "scans")).openapi()
 
 
-def cases(examples: int, *, coverage: bool = False, mode: str = "all") -> BaseSchema:
+def cases(examples: int, *, coverage: bool = False, mode: str = "all", stateful: bool = False) -> BaseSchema:
     """Return the operations of the document, with so many examples of each; the same in each run."""
     generation = {"max-examples": examples, "mode": mode, "deterministic": True, "no-shrink": True, "database": "none",
                   "with-security-parameters": False}  # fmt: skip
     # What a document cannot say (which events, names and options there are) is refused, too.
     checks = {"positive_data_acceptance": {"enabled": False}}
-    phases = {"coverage": {"enabled": coverage}, "stateful": {"enabled": False}}
+    phases = {"coverage": {"enabled": coverage}, "stateful": {"enabled": stateful}}
     config = {"seed": 5, "generation": generation, "phases": phases, "checks": checks}
     return schemathesis.openapi.from_dict(DOCUMENT, config=SchemathesisConfig.from_dict(config))
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A service whose streams end soon, and which lets nobody wait."""
-    folder = tmp_path_factory.mktemp("site")
+@contextmanager
+def opened(folder: Path) -> Iterator[Site]:
+    """Yield a service whose streams end soon, and which lets nobody wait."""
     limits = Limits(per_second=1e6, burst=1_000_000, stream_seconds=0.01)
     with closing(Database(f"sqlite:///{folder}/records.sqlite")) as database:
         database.upgrade()
@@ -44,9 +47,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             yield found
 
 
-@pytest.fixture(scope="module")
-def known(site: Site) -> dict[str, str]:
-    """What paths may name: an event, its alert, a scan of it with a map and the like."""
+def fill(site: Site) -> dict[str, str]:
+    """Return what paths may name: an event, its alert, a scan of it with a map and the like."""
     scan = site.scan(site.event())["id"]
     with cluster.connect("local", 1) as client:
         carry_out(site, scan, client)
@@ -54,6 +56,24 @@ def known(site: Site) -> dict[str, str]:
     token = site.call("operator", "POST", "/tokens", json={"owner": "ana", "role": "viewer"}).json()["id"]
     return {"scan_id": scan, "name": "137840_1", "event": "137840_1", "input_id": unread, "token_id": token,
             "key": "zarr.json"}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with opened(tmp_path_factory.mktemp("site")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def known(site: Site) -> dict[str, str]:
+    return fill(site)
+
+
+def told(case: schemathesis.Case, answer: Any) -> None:
+    """Check that an answer is one of those that the document tells of, and no defect."""
+    load_all_checks()
+    names = ["not_a_server_error", *(name for name in CHECKS.get_all_names() if name.endswith("_conformance"))]
+    case.validate_response(answer, checks=[CHECKS.get_one(name) for name in names])
 
 
 def as_(site: Site, role: str | None) -> dict[str, str]:
@@ -67,15 +87,13 @@ def test_the_document_holds_for_whatever_is_sent(case: schemathesis.Case, site: 
 
 @cases(8, mode="positive").parametrize()
 def test_the_document_holds_for_what_there_is(case: schemathesis.Case, site: Site, known: dict[str, str]) -> None:
-    load_all_checks()
     case.path_parameters = {name: known[name] for name in case.path_parameters}
     if isinstance(body := case.body, dict) and "event" in body:
         case.body = {**body, "event": "137840/1", "reco": "bowl", "options": {}}
     if not case.path.endswith("/rescan"):  # what an earlier case has deleted or cancelled is brought back
         site.call("analyst", "POST", f"/scans/{known['scan_id']}/rescan")
     answer = case.call(base_url=site.url, headers=as_(site, Access.OPERATOR))
-    told = [CHECKS.get_one(name) for name in CHECKS.get_all_names() if name.endswith("_conformance")]
-    case.validate_response(answer, checks=[*told, CHECKS.get_one("not_a_server_error")])
+    told(case, answer)
 
 
 @cases(3).parametrize()
@@ -85,6 +103,78 @@ def test_nobody_does_what_is_beyond_the_role(case: schemathesis.Case, site: Site
     for role in (None, *Access):
         if needed is not None and (role is None or not role.includes(Access(needed))):
             answer = case.call(base_url=site.url, headers=as_(site, role))
-            # A body that is no JSON, or no text at all, is told so, whoever sends it; nothing is done with it.
-            unread = {400, 422} if isinstance(case.body, bytes) or not isinstance(case.body, dict) else set()
-            assert answer.status_code in {401 if role is None else 403, *unread}
+            assert answer.status_code == (401 if role is None else 403)
+
+
+class Walk(cases(1, mode="positive", stateful=True).as_state_machine()):  # type: ignore[misc]
+    """One thing after another, with names that were told before: links are found in the document."""
+
+    site: Site
+    role: str | None
+    known: dict[str, str]
+    seen: Counter[tuple[str, int]]
+    number: int
+
+    def setup(self) -> None:
+        self.rng, self.scans = random.Random(self.number), [self.known["scan_id"]]
+
+    def get_call_kwargs(self, case: schemathesis.Case) -> dict[str, Any]:
+        return {"base_url": self.site.url, "headers": as_(self.site, self.role)}
+
+    def before_call(self, case: schemathesis.Case) -> None:
+        """Do what makes sense, three times out of four: hardly anything of what is made up does."""
+        if self.rng.random() < 0.25:
+            return
+        number = self.rng.randrange(1, 6)
+        meant = {
+            "POST /v1/scans": {"event": "137840/1", **BOWL, "seed": 10 * self.number + number},
+            "POST /v1/scans/{scan_id}/remix": {"changes": {"seed": number}, "replace": number == 1},
+            "POST /v1/scans/{scan_id}/workers": {"workers": number},
+            "POST /v1/alerts/{name}/retract": {"reason": "a test"},
+            "POST /v1/tokens": {"owner": "ana", "role": "viewer"},
+        }
+        case.body, case.query = meant.get(case.operation.label, case.body), {}
+        if "scan_id" in case.path_parameters:
+            case.path_parameters["scan_id"] = self.rng.choice(self.scans)
+        elif "token_id" not in case.path_parameters:
+            case.path_parameters = {name: self.known[name] for name in case.path_parameters}
+
+    def after_call(self, response: Any, case: schemathesis.Case) -> None:
+        self.seen[case.operation.label, response.status_code] += 1
+        if "scans" in case.path and case.method == "POST" and response.status_code in (200, 201):
+            self.scans.append(response.json()["id"])
+
+    def validate_response(self, response: Any, case: schemathesis.Case, *_: Any, **__: Any) -> None:
+        needed: Any = case.operation.definition.raw.get("x-role")
+        if needed is not None and self.role is None:
+            assert response.status_code == 401
+        elif needed is not None and not Access(self.role).includes(Access(needed)):
+            assert response.status_code == 403
+        else:
+            assert response.status_code not in (401, 403)
+        told(case, response)
+
+
+WALKED = {
+    ("POST /v1/scans", 201), ("POST /v1/scans/{scan_id}/remix", 201),
+    ("POST /v1/scans/{scan_id}/cancel", 200), ("POST /v1/scans/{scan_id}/cancel", 409),
+    ("POST /v1/scans/{scan_id}/rescan", 200), ("POST /v1/scans/{scan_id}/rescan", 409),
+    ("POST /v1/scans/{scan_id}/workers", 200), ("DELETE /v1/scans/{scan_id}", 204), ("GET /v1/scans/{scan_id}", 200),
+    ("GET /v1/scans/{scan_id}", 410), ("POST /v1/alerts/{name}/retract", 200),
+    ("POST /v1/quarantine/{input_id}/retry", 422), ("DELETE /v1/tokens/{token_id}", 204),
+}  # fmt: skip
+"""What an operator comes to do on the way, at least."""
+
+
+@pytest.mark.parametrize("role", [None, *Access])
+def test_whatever_was_done_before(tmp_path: Path, role: Access | None) -> None:
+    seen: Counter[tuple[str, int]] = Counter()
+    walks = 16 if role == Access.OPERATOR else 3
+    once = settings(max_examples=3, stateful_step_count=20, deadline=None, database=None, phases=[Phase.generate],
+                    suppress_health_check=list(HealthCheck))  # fmt: skip
+    with opened(tmp_path) as site:
+        attributes = {"site": site, "role": role, "known": fill(site), "seen": seen}
+        for number in range(walks):  # each by itself: what a service does depends on what it did before
+            seed(number)(type("RoleWalk", (Walk,), {**attributes, "number": number})).run(settings=once)
+    assert seen.total() > 5 * walks
+    assert role != Access.OPERATOR or WALKED - set(seen) == set()
