@@ -2,11 +2,13 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +16,17 @@ from typing import Any
 
 import psutil
 import pytest
+from integration import test_replay as replayed
+from sqlalchemy import func, select
 
 import skymist
 from skymist.errors import SkymistError
+from skymist.records import Database, tables
 from skymist.workflow.events import demo_path
 
 pytestmark = pytest.mark.integration
+
+KILLS = int(os.environ.get("SKYMIST_KILLS", "4"))
 
 RULES = """
 rules:
@@ -43,12 +50,23 @@ class Service:
         self.url = f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
+        self.launch()
+        until(self.answers)
+
+    def kill(self) -> None:
+        """Kill everything at once, the one who would start it again included."""
+        parts = list(self.parts().values())
+        for each in (psutil.Process(self.process.pid), *parts):
+            each.kill()
+        psutil.wait_procs(parts, 10)
+        self.process.wait()
+
+    def launch(self) -> None:
         where = ["--database", f"{self.folder}/r.sqlite", "--out", f"{self.folder}/out", "--folder", str(self.incoming)]
         words = ["serve", *where, "--rules", f"{self.folder}/rules.yaml", "--port", str(self.port)]
         own = {**os.environ, "XDG_CONFIG_HOME": str(self.folder / "config")}
         with self.log.open("a") as log:
             self.process = subprocess.Popen([sys.executable, "-m", "skymist", *words], env=own, stderr=log)
-        until(self.answers)
 
     def answers(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
@@ -125,16 +143,61 @@ def test_killed_again_and_again_it_goes_on_where_it_was(tmp_path: Path, monkeypa
     with started(tmp_path, monkeypatch) as service:
         (service.incoming / "event.csv").write_bytes(demo_path().read_bytes())
         until(lambda: states(service).get("any/fine") == "running")
-        for _ in range(2):  # everything at once, the one who would start it again included
-            parts = list(service.parts().values())
-            for each in (psutil.Process(service.process.pid), *parts):
-                each.send_signal(signal.SIGKILL)
-            psutil.wait_procs(parts, 10)
-            service.process.wait()
+        for _ in range(2):
+            service.kill()
             service.start()
         until(complete(service))
         cells = sum(level["done"] for level in service.scans()["any/fine"]["progress"]["levels"])
     assert cells == 768 + 12 * 4
+
+
+def test_killed_again_and_again_while_it_reads(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    messages, rng = replayed.messages(shared), random.Random(50)
+    clean, records = (Database(str(tmp_path / name)) for name in ("clean.sqlite", "r.sqlite"))
+    clean.upgrade()
+    replayed.replay(clean.url, messages)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    service, hit = Service(tmp_path), 0
+    (service.incoming / "event.csv").write_bytes(demo_path().read_bytes())
+    for number in range(KILLS):
+        before = taken(records) if number else 0
+        for position in range(number, len(messages), KILLS):
+            (service.incoming / f"{position:04d}").write_bytes(messages[position][1])
+        there = sum(1 for _ in service.incoming.iterdir())
+        enough = rng.randint(before, there)
+        service.launch()
+        until(lambda enough=enough: records.version() is not None and taken(records) >= enough)
+        service.kill()
+        hit += before < taken(records) < there
+    service.start()
+    try:
+        until(lambda: taken(records) == len(messages) + 1)
+        until(complete(service))
+    finally:
+        service.process.terminate()
+        service.process.wait(60)
+    assert hit > KILLS / 4  # or nobody was killed in the middle of anything
+    assert of_notices(records) == of_notices(clean)
+    for database in (clean, records):
+        database.close()
+
+
+def taken(database: Database) -> int:
+    with database.read() as session:
+        return session.scalar(select(func.count()).select_from(tables.Input)) or 0
+
+
+def of_notices(database: Database) -> tuple[dict[str, set[str]], Counter[tuple[str, str]]]:
+    """Return the revisions of each alert, and how often the log tells of which message; all but those of the event."""
+    entry = tables.LogEntry
+    with database.read() as session:
+        known = {
+            f"{alert.run}_{alert.event}": {each.id for each in alert.revisions}
+            for alert in session.scalars(select(tables.Alert).where(tables.Alert.role == "observation"))
+        }
+        event = set(session.scalars(select(tables.Event.input_id)))
+        rows = session.execute(select(entry.action, entry.input_id).where(entry.input_id.is_not(None)))
+        return known, Counter((action, input_id) for action, input_id in rows if input_id not in event)
 
 
 def test_parts_end_with_the_one_that_started_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
