@@ -204,7 +204,6 @@ class Stream(Base):
     name: Mapped[str] = mapped_column(String(200), primary_key=True)
     state: Mapped[str] = mapped_column(String(20), default="connecting")
     trouble: Mapped[str] = mapped_column(default="")
-    positions: Mapped[dict[str, Any]] = mapped_column(default=dict)  # next offset by topic and partition
     lag: Mapped[int | None]
     heard: Mapped[datetime | None]  # the last message or heartbeat
     changed: Mapped[datetime] = mapped_column(default=now)
