@@ -1,11 +1,14 @@
 """The house is in order: what is said twice says the same."""
 
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from detect_secrets.core.scan import scan_file
+from detect_secrets.settings import transient_settings
 
 import skymist
 from skymist.errors import ReadError, SkymistError, UnknownNameError
@@ -36,6 +39,33 @@ def test_contributing_shows_every_part() -> None:
     shown = set(re.findall(r"^  (\w+)(?:\.py|/)", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE))
     there = {path.stem for path in (ROOT / "skymist").iterdir() if not path.stem.startswith(("_", "py", "."))}
     assert shown == there
+
+
+SECRETS = (
+    "ArtifactoryDetector", "AWSKeyDetector", "AzureStorageKeyDetector", "CloudantDetector", "DiscordBotTokenDetector",
+    "GitHubTokenDetector", "GitLabTokenDetector", "IbmCosHmacDetector", "JwtTokenDetector", "MailchimpDetector",
+    "NpmDetector", "OpenAIDetector", "PrivateKeyDetector", "PypiTokenDetector", "SendGridDetector", "SlackDetector",
+    "SquareOAuthDetector", "StripeDetector", "TelegramBotTokenDetector", "TwilioKeyDetector",
+)  # fmt: skip
+"""What is a secret by its form; docs/security-review.md tells of what only looks like one."""
+
+
+def secrets_in(path: Path) -> set[str]:
+    with transient_settings({"plugins_used": [{"name": name} for name in SECRETS]}):
+        found = {each.type for each in scan_file(str(path))}
+    content = path.read_text(encoding="utf-8", errors="replace")
+    return found | {"token of skymist" for _ in re.findall(r"skymist_[0-9a-f]{64}", content)}
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs the repository, which says what is published")
+def test_there_are_no_secrets(tmp_path: Path) -> None:
+    planted = tmp_path / "planted.txt"
+    planted.write_text(f"-----BEGIN RSA PRIVATE {'KEY'}-----\nAKIA{'A1' * 8}\nskymist_{'0f' * 32}\n")
+    assert secrets_in(planted) == {"Private Key", "AWS Access Key", "token of skymist"}
+    files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    names = [name for name in files.split("\0") if name and (ROOT / name).is_file()]
+    assert len(names) > 200
+    assert {name: found for name in names if (found := secrets_in(ROOT / name))} == {}
 
 
 @pytest.mark.parametrize(
