@@ -53,7 +53,7 @@ def remix_scan(service: Served, person: Caller, scan: Current, body: RemixBody, 
 def cancel_scan(service: Served, person: Caller, scan: Current) -> ScanAnswer:
     """Cancel a scan; one that is running ends as soon as its runner hears of it."""
     with service.database.begin() as session:
-        found = _locked(session, scan.id)
+        found = scans.locked(session, scan.id)
         scans.cancel(session, found, person.name)
         return ScanAnswer.model_validate(found)
 
@@ -69,7 +69,7 @@ def run_again(service: Served, person: Caller, scan: Found) -> ScanAnswer:
 def set_workers(service: Served, person: Caller, scan: Current, body: WorkersBody) -> ScanAnswer:
     """Change the number of workers of a scan that has not ended."""
     with service.database.begin() as session:
-        found = _locked(session, scan.id)
+        found = scans.locked(session, scan.id)
         if found.state in scans.ENDED:
             raise ConflictError(f"scan {scan.id[:12]} is {found.state}; workers are for scans that have not ended")
         log.note(session, person.name, "resized", "scan", found.id, old=found.workers, new=body.workers)
@@ -83,7 +83,7 @@ def delete_scan(
 ) -> None:
     """Hide a scan, which is cancelled if it has not ended; its map is kept, and rescan brings it back."""
     with service.database.begin() as session:
-        found = _locked(session, scan.id)
+        found = scans.locked(session, scan.id)
         if found.deleted is not None:
             raise HTTPException(410, f"scan {scan.id[:12]} was deleted already")
         if found.state == ScanState.COMPLETE and not force:
@@ -100,12 +100,8 @@ def _check_cluster(service: Service, name: str) -> None:
         raise UnknownNameError("cluster", name, known)
 
 
-def _locked(session: Session, scan_id: str) -> Scan:
-    return session.get_one(Scan, scan_id, with_for_update=True)
-
-
 def _again(session: Session, scan_id: str, who: str) -> Scan:
-    scan = _locked(session, scan_id)
+    scan = scans.locked(session, scan_id)
     scans.again(session, scan, who)
     return scan
 

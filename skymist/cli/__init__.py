@@ -17,12 +17,13 @@ from skymist.cli.cluster import cluster, cluster_options
 from skymist.cli.db import db
 from skymist.cli.energy import energy
 from skymist.cli.evaluate import evaluate
+from skymist.cli.options import by_level
 from skymist.cli.records import alerts, quarantine
 from skymist.cli.serve import serve
 from skymist.cli.simulate import simulate
 from skymist.cli.stream import stream
 from skymist.cli.token import token
-from skymist.errors import RequestError, ScanError, SkymistError
+from skymist.errors import ScanError, SkymistError
 from skymist.store.place import Place, place
 
 # Heavy parts are imported by the commands that need them: --help and usage errors come at once.
@@ -164,7 +165,7 @@ def _scan(
     watch = workflow.Stopwatch()
     find_calibration(calibration)
     steps = None if levels is None else parse_levels(levels)
-    everywhere, at_level = _by_level(options)
+    everywhere, at_level = by_level(options)
     asked = choice.load(reco, everywhere, seed)
     event = events.load_event(source, pulses, mirror)
     circle = None if cone is None else Cone.parse(cone, event)
@@ -269,25 +270,6 @@ def map_export(path: Place, kind: str, calibration: str, to: Place | None) -> No
     from skymist.workflow import products
 
     click.echo(products.export(read_skymap(path), kind, to, calibration))
-
-
-def _key_values(options: tuple[str, ...]) -> dict[str, str]:
-    for option in options:
-        if "=" not in option:
-            raise RequestError(f"--option {option!r} is not KEY=VALUE")
-    return {key: value for key, _, value in (option.partition("=") for option in options)}
-
-
-def _by_level(options: tuple[str, ...]) -> tuple[dict[str, str], dict[int, dict[str, str]]]:
-    """Return the options of all levels, and those of single levels by nside."""
-    everywhere: dict[str, str] = {}
-    at_level: dict[int, dict[str, str]] = {}
-    for where, value in _key_values(options).items():
-        nside, colon, key = where.rpartition(":")
-        if colon and not nside.isdecimal():
-            raise RequestError(f"--option {where}={value!r} is not KEY=VALUE or NSIDE:KEY=VALUE")
-        (at_level.setdefault(int(nside), {}) if colon else everywhere)[key] = value
-    return everywhere, at_level
 
 
 for command in (alerts, calibrate, cluster, db, energy, evaluate, quarantine, serve, simulate, stream, token):

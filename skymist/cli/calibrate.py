@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from skymist.cli import bars, scanned, text
+from skymist.cli.options import key_values
 from skymist.store.place import Place, place
 
 
@@ -45,13 +46,12 @@ def calibrate(
     interrupted, and a larger -n adds to what is there.
     """
     from skymist import plugins
-    from skymist.cli import _key_values
     from skymist.workflow import calibrate as workflow
     from skymist.workflow import events, products
     from skymist.workflow.scan import Stopwatch
 
     watch = Stopwatch()
-    perturbations = plugins.configure(workflow.Perturbations, _key_values(perturbed))
+    perturbations = plugins.configure(workflow.Perturbations, key_values(perturbed))
     scanned.check(path, **scan)
     loaded = events.load_event(event, pulses, mirror)
     watch.lap("read")

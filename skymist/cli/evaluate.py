@@ -9,6 +9,7 @@ from rich.table import Table
 
 from skymist.cli import bars, text
 from skymist.cli.cluster import cluster_options
+from skymist.cli.options import key_values
 
 
 @click.command()
@@ -58,7 +59,7 @@ def evaluate(
 
     SET is a set of simulated events (.npz), or any file of events that have a truth.
     """
-    from skymist.cli import INTERRUPTED, _key_values
+    from skymist.cli import INTERRUPTED
     from skymist.model.region import find_calibration
     from skymist.model.request import parse_levels
     from skymist.workflow import evaluate as workflow
@@ -67,7 +68,7 @@ def evaluate(
     if calibration is not None:
         find_calibration(calibration)
     steps = None if levels is None else parse_levels(levels)
-    reconstruction = load(reco, _key_values(options), seed)
+    reconstruction = load(reco, key_values(options), seed)
     events = workflow.select(source, workflow.parse_range(which), (min_doms, max_doms), topology)
     try:
         with bars.of_count("events") as show:

@@ -7,6 +7,7 @@ import click
 
 from skymist.cli import bars, text
 from skymist.cli.cluster import cluster_options
+from skymist.cli.options import by_level
 from skymist.errors import RequestError
 from skymist.store.place import Place, place
 
@@ -53,12 +54,11 @@ def scan(
     workers: int | None,
 ) -> "xr.Dataset":
     """Return the map of a scan, which is made if there is none; it says what was chosen, and why."""
-    from skymist.cli import _by_level
     from skymist.model.request import parse_levels
     from skymist.workflow.choice import choose, load
     from skymist.workflow.scan import scan_event
 
-    everywhere, at_level = _by_level(options)
+    everywhere, at_level = by_level(options)
     steps = None if levels is None else parse_levels(levels)
     asked = load(reco or "track-mpe", everywhere)
     text.note_compiling(asked)

@@ -7,6 +7,7 @@ import click
 from click.core import ParameterSource
 
 from skymist.cli import bars, text
+from skymist.cli.options import by_level
 from skymist.errors import RequestError
 
 if TYPE_CHECKING:
@@ -36,14 +37,14 @@ def scan(
     **here: Any,
 ) -> None:
     """Have a service scan an event, and print what it has found."""
-    from skymist.cli import INTERRUPTED, _by_level
+    from skymist.cli import INTERRUPTED
     from skymist.client import connect
     from skymist.model.region import find_calibration
 
     if given := [f"--{key.replace('_', '-')}" for key in here if key in _HERE_ONLY and _is_given(key)]:
         raise RequestError(f"leave out {text.one_of([*given, '--server'])}: a service decides that by itself")
     find_calibration(calibration)
-    everywhere, at_level = _by_level(options)
+    everywhere, at_level = by_level(options)
     with connect(server) as client:
         found = client.scan(
             _locate(event, mirror), reco=reco, options=everywhere, levels=levels, cone=cone, seeds=seeds, seed=seed,

@@ -45,6 +45,11 @@ def get(session: Session, scan_id: str) -> Scan:
     raise UnknownNameError("scan", scan_id[:80], [each[:12] for each in latest])
 
 
+def locked(session: Session, scan_id: str) -> Scan:
+    """Return a scan that nobody else changes until the transaction ends."""
+    return session.get_one(Scan, scan_id, with_for_update=True)
+
+
 def create(session: Session, scan: Scan, who: str, **details: Any) -> tuple[Scan, bool]:
     """Keep a new scan, or return the one of the same request, and whether it is new."""
     if known := session.get(Scan, scan.id):
@@ -185,7 +190,7 @@ def recover(session: Session, alive: Callable[[str], bool], silence: timedelta) 
 
 def release(session: Session) -> list[Scan]:
     """Queue scans that waited for another one which has ended now."""
-    waiting = session.scalars(select(Scan).where(Scan.state == WAITING)).all()
+    waiting = session.scalars(select(Scan).where(Scan.state == WAITING).with_for_update(skip_locked=True)).all()
     ready = [scan for scan in waiting if _ended(session, scan.after_id)]
     for scan in ready:
         move(session, scan, QUEUED, "skymist", after=scan.after_id)

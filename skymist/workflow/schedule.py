@@ -22,7 +22,7 @@ def schedule(database: Database, rules: Rules) -> int:
     for alert_id, changed in due:
         _schedule_one(database, rules, alert_id)
         with database.begin() as session:
-            alert = session.get_one(tables.Alert, alert_id)
+            alert = session.get_one(tables.Alert, alert_id, with_for_update=True)
             alert.due = alert.changed != changed  # it came while we looked
     return len(due)
 
@@ -63,7 +63,7 @@ def _call_off(database: Database, alert_id: int) -> None:
     with database.begin() as session:
         query = select(tables.Scan).join(tables.Event, tables.Event.id == tables.Scan.event_id)
         query = query.where(tables.Event.alert_id == alert_id, tables.Scan.state.in_(OPEN), tables.Scan.rule != "")
-        for scan in session.scalars(query):
+        for scan in session.scalars(query.with_for_update(of=tables.Scan)):
             scans.cancel(session, scan, WHO)
 
 

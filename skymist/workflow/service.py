@@ -95,20 +95,14 @@ def remix(
         old = scans.get(session, scan_id)
     wish = Wish.from_dict(old.wish).changed(**changes)
     scan, new = ask(
-        database,
-        old.event_id,
-        wish,
-        who,
-        cluster=old.cluster,
-        workers=old.workers,
-        priority=old.priority,
+        database, old.event_id, wish, who, cluster=old.cluster, workers=old.workers, priority=old.priority,
         rule=old.rule,
-    )
+    )  # fmt: skip
     if scan.id == old.id:
         raise RequestError(f"nothing is changed: scan {old.id[:12]} is the same; rescan runs it once more")
     if replace:
         with database.begin() as session:
-            scans.replace(session, scans.get(session, old.id), scan.id, who)
+            scans.replace(session, scans.locked(session, old.id), scan.id, who)
     return scan, new
 
 
