@@ -1,182 +1,142 @@
-"""Two hundred people at once while ten scans run: how long the API takes to answer, and whether it ever fails.
+"""Many scans at once, and very large ones, on two worker processes.
 
-    python benchmarks/load.py [SECONDS]
+    python benchmarks/load.py [together] [large] [uniform]
 
-The whole service (`skymist serve`) runs as a user would start it; ten scans of the real event 138632/31747601, under
-other numbers, keep the processors busy for as long as is measured. Each of 200 clients, with a token of its own, lists
-scans and alerts, asks for a scan or its progress, watches one for some seconds, or posts a notice, and then waits for
-about a second. Counted is the time until an answer is complete (of those who watch: until they are first told
-something), and, by the service itself, how late its event loop was. Clients and service share the machine.
+together: a realtime scan alone, and with nine others of lower priority on the same cluster.
+large:    the client's memory over a scan of 200,000 cells.
+uniform:  a whole map of nside 256 (786,432 cells) of a real event, with its rate and memory, into a store.
 """
 
-import asyncio
-import json
-import random
-import re
+import argparse
+import os
 import statistics
-import sys
 import tempfile
+import threading
 import time
-from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import aiohttp
-import httpx
-from service import EVENT, numbered, serving
+import psutil
+from distributed import Client
 
-from skymist.readers import read_event, write_table
-from skymist.records import Database, tokens
+from skymist import cluster
+from skymist.model.event import Event
+from skymist.model.reconstruction import Reconstruction
+from skymist.model.request import DEFAULT_LEVELS, Level, ScanRequest
+from skymist.model.rows import MemoryRows
+from skymist.readers import read_event
+from skymist.reco.bowl import Bowl
+from skymist.scan.run import Pace, run
+from skymist.store.zarr import SkyMapStore
+from skymist.workflow.scan import load_reconstruction, scan_event
 
-CLIENTS, SCANS, PAUSE_S = 200, 10, (0.5, 1.5)
-WISH = {"reco": "track-losses", "levels": "64:0,256:9000", "priority": 150}
-READS = "list scans", "list alerts", "get scan", "progress", "watch"
-
-
-class Load:
-    """What clients do, and how long it took.
-
-    Parameters
-    ----------
-    http : aiohttp.ClientSession
-    scans : list of str
-        Ids of those that run.
-    end : float
-        When to stop (`time.monotonic`).
-    """
-
-    def __init__(self, http: aiohttp.ClientSession, scans: list[str], end: float) -> None:
-        self.http, self.scans, self.end = http, scans, end
-        self.seconds: dict[str, list[float]] = defaultdict(list)
-        self.errors: Counter[str] = Counter()
-
-    async def live(self, number: int, token: str) -> None:
-        """Be one client."""
-        rng = random.Random(number)
-        own = {"Authorization": f"Bearer {token}"}
-        todo: dict[str, Callable[[], Awaitable[None]]] = {
-            "list scans": lambda: self.ask("GET", "/v1/scans?limit=20", own),
-            "list alerts": lambda: self.ask("GET", "/v1/alerts?role=test&limit=20", own),
-            "get scan": lambda: self.ask("GET", f"/v1/scans/{rng.choice(self.scans)}", own),
-            "progress": lambda: self.ask("GET", f"/v1/scans/{rng.choice(self.scans)}/progress", own),
-            "watch": lambda: self.watch(f"/v1/scans/{rng.choice(self.scans)}/events", own, rng.uniform(1, 5)),
-            "post": lambda: self.ask("POST", "/v1/notices", own, notice(rng)),
-        }
-        await asyncio.sleep(rng.uniform(0, PAUSE_S[1]))
-        while time.monotonic() < self.end:
-            (what,) = rng.choices(list(todo), [4, 3, 3, 4, 2, 2])
-            try:
-                began = time.perf_counter()
-                first = await todo[what]()
-                self.seconds[what].append((first or time.perf_counter()) - began)
-            except (aiohttp.ClientError, TimeoutError, AssertionError) as error:
-                self.errors[f"{what}: {type(error).__name__} {error}"] += 1
-            await asyncio.sleep(rng.uniform(*PAUSE_S))
-
-    async def ask(self, method: str, path: str, headers: dict[str, str], content: bytes | None = None) -> None:
-        """Ask once; anything but success is an error."""
-        async with self.http.request(method, path, headers=headers, data=content) as answer:
-            text = await answer.text()
-        assert answer.status < 400, text
-
-    async def watch(self, path: str, headers: dict[str, str], seconds: float) -> float:
-        """Watch a scan for a while; return when it was first told something."""
-        told = 0.0
-        async with self.http.get(path, headers=headers) as answer:
-            assert answer.status == 200, answer.status
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    async for line in answer.content:
-                        told = told or (time.perf_counter() if line.startswith(b"data:") else 0.0)
-        assert told, "nothing was told"
-        return told
+EVENT = Path(__file__).parents[2] / "shared" / "data" / "events" / "138632_31747601.json"
+OTHERS, REPEATS = 9, 3
+LARGE = 200_000
 
 
-def notice(rng: random.Random) -> bytes:
-    """Return a notice about an event of a test."""
-    return json.dumps({
-        "$schema": "https://gcn.nasa.gov/schema/main/gcn/notices/icecube/single_neutrino_alerts.schema.json",
-        "id": [f"{rng.randrange(10**5, 10**6)}_{rng.randrange(10**6)}"], "alert_tense": "test", "record_number": 0,
-        "trigger_time": f"2023-04-{rng.randrange(1, 29):02d}T05:22:{rng.randrange(60):02d}.150574Z",
-        "pipeline": "Gold Track Alert", "ra": 345.82, "dec": 9.01, "ra_dec_error": 0.5,
-    }).encode()  # fmt: skip
+def seconds_of(client: Client, event: Event, reconstruction: Reconstruction, seed: int, priority: int) -> float:
+    """Return how long a default scan takes from the moment on in which its workers are ready."""
+    request = ScanRequest(event.digest, reconstruction.name, reconstruction.version, {}, DEFAULT_LEVELS, None, seed)
+    steps = run(request, event, reconstruction, client, MemoryRows(), Pace(priority))
+    next(steps)
+    began = time.perf_counter()
+    for _ in steps:
+        pass
+    return time.perf_counter() - began
 
 
-def start_scans(http: httpx.Client, folder: Path) -> list[str]:
-    """Ask for scans, and return their ids once all of them run."""
-    ids, event = [], read_event(EVENT)
-    for number in range(SCANS):
-        file = folder / "event.csv"
-        write_table(numbered(event, number), file)
-        posted = http.post("/v1/events?name=event.csv", content=file.read_bytes()).raise_for_status().json()
-        asked = http.post("/v1/scans", json={**WISH, "event": posted["event_id"]}).raise_for_status()
-        ids.append(asked.json()["id"])
-    while set(states(http, ids).values()) != {"running"}:
-        time.sleep(0.2)
-    return ids
-
-
-def states(http: httpx.Client, ids: list[str]) -> dict[str, str]:
-    """Return what each scan is doing."""
-    return {each: http.get(f"/v1/scans/{each}").raise_for_status().json()["state"] for each in ids}
-
-
-async def measure(url: str, scans: list[str], secrets: list[str], seconds: float) -> Load:
-    """Let all clients live for a while."""
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(url, connector=connector, timeout=aiohttp.ClientTimeout(30)) as http:
-        load = Load(http, scans, time.monotonic() + seconds)
-        await asyncio.gather(*(load.live(number, secret) for number, secret in enumerate(secrets)))
-    return load
-
-
-def lateness(metrics: str) -> dict[str, int]:
-    """Return how often the event loop was later than so many seconds."""
-    found = re.findall(r'skymist_loop_late_seconds_bucket\{le="([^"]+)"\} ([0-9.]+)', metrics)
-    total = int(float(found[-1][1]))
-    return {bound: total - int(float(count)) for bound, count in found[:-1]}
-
-
-def main() -> None:
-    """Print how long things took."""
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60
-    with tempfile.TemporaryDirectory() as name, served(Path(name)) as (url, records):
-        secrets = people(records)
-        own = {"Authorization": f"Bearer {secrets[0]}"}
-        with httpx.Client(base_url=url, headers=own, timeout=60) as http:
-            scans = start_scans(http, Path(name))
-            before = lateness(http.get("/v1/metrics").text)
-            load = asyncio.run(measure(url, scans, secrets, seconds))
-            after = states(http, scans)
-            late = {key: value - before[key] for key, value in lateness(http.get("/v1/metrics").text).items()}
-    tell(load, seconds)
-    print(f"event loop late by more than (s): {late}; scans still running: {Counter(after.values())}")
+def together() -> None:
+    """Scan in realtime alone and among others; the others have to end, too."""
+    event, reconstruction = read_event(EVENT), Bowl(seconds=0.004)
+    with cluster.connect("local-processes", 2) as client:
+        alone, among = [], []
+        for number in range(REPEATS):
+            alone.append(seconds_of(client, event, reconstruction, number, 100))
+            ended: list[float] = []
+            others = [
+                threading.Thread(
+                    target=lambda n=n, ended=ended: ended.append(seconds_of(client, event, reconstruction, n, n % 3))
+                )
+                for n in range(OTHERS)
+            ]
+            for other in others:
+                other.start()
+            time.sleep(2)
+            among.append(seconds_of(client, event, reconstruction, number, 100))
+            for other in others:
+                other.join()
+            print(
+                f"realtime alone {alone[-1]:.2f} s, among {OTHERS} others {among[-1]:.2f} s; {len(ended)} others ended"
+            )
+    slower = 100 * (statistics.median(among) / statistics.median(alone) - 1)
+    print(f"the realtime scan is slowed by {slower:.1f} % (medians of {REPEATS})")
 
 
 @contextmanager
-def served(home: Path) -> Iterator[tuple[str, Database]]:
-    """Run a service that scans only what it is asked for."""
-    (home / "rules.yaml").write_text("rules: []")
-    with serving(home, "--rules", str(home / "rules.yaml"), "--slots", str(SCANS)) as found:
+def watched() -> Iterator[list[float]]:
+    """Note this process's memory (MB) twice a second."""
+    found: list[float] = []
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not stop.wait(0.5):
+            found.append(psutil.Process(os.getpid()).memory_info().rss / 1e6)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
         yield found
+    finally:
+        stop.set()
+        thread.join()
 
 
-def people(records: Database) -> list[str]:
-    """Return a token for each client."""
-    with records.begin() as session:
-        return [tokens.create(session, f"client {n}", "operator", "benchmark")[1] for n in range(CLIENTS)]
+def large() -> None:
+    """Watch the client over a scan of very many cells."""
+    event, levels = read_event(EVENT), (Level(128, 0),)
+    request = ScanRequest(event.digest, "bowl", "1", levels=levels)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        cluster.connect("local-processes", 2) as client,
+        SkyMapStore(Path(folder) / "map.zarr", {"scan_id": request.id, "request": request.to_dict()}) as store,
+        watched() as memory,
+    ):
+        began = time.perf_counter()
+        steps = run(request, event, Bowl(seconds=0.0003), client, store)
+        for step in steps:
+            if step.done >= LARGE:
+                break
+        steps.close()
+        seconds = time.perf_counter() - began
+    tenth = memory[len(memory) // 10 :]
+    middle = statistics.median(tenth)
+    print(f"{LARGE:,} cells in {seconds:.0f} s; memory of the client from the first tenth on: median {middle:.0f} MB,")
+    spread = ", ".join(f"{100 * (limit(tenth) / middle - 1):+.0f} %" for limit in (min, max))
+    print(f"lowest and highest {spread}")
 
 
-def tell(load: Load, seconds: float) -> None:
-    """Print quantiles of each kind of request, and of all that read."""
-    reads = [each for what in READS for each in load.seconds[what]]
-    for what, found in {**load.seconds, "all reads": reads}.items():
-        cuts = [1e3 * each for each in statistics.quantiles(found, n=100)]
-        rate = len(found) / seconds
-        print(f"{what:12} {rate:6.1f}/s  median {cuts[49]:5.0f}, p95 {cuts[94]:5.0f}, p99 {cuts[98]:5.0f}, "
-              f"most {1e3 * max(found):5.0f} ms")  # fmt: skip
-    print(f"errors: {sum(load.errors.values())} {dict(load.errors)}")
+def uniform() -> None:
+    """Scan the whole sky finely, into a store."""
+    event, reconstruction = read_event(EVENT), load_reconstruction("track-mpe", {})
+    with tempfile.TemporaryDirectory() as folder, watched() as memory:
+        began = time.perf_counter()
+        data = scan_event(event, reconstruction, (Level(256, 0),), out=folder, cluster_name="local-processes")
+        seconds = time.perf_counter() - began
+        size = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file()) / 1e6
+    cells = data.sizes["cell"]
+    print(f"{cells:,} cells of nside 256 in {seconds:.0f} s, {cells / seconds:,.0f} a second; {size:.0f} MB on disk")
+    print(f"memory of the client: at first {memory[4]:.0f} MB, at most {max(memory):.0f} MB")
+
+
+def main() -> None:
+    parts = {"together": together, "large": large, "uniform": uniform}
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("parts", nargs="*", default=list(parts), choices=[*parts, []])
+    for name in parser.parse_args().parts:
+        print(f"--- {name}", flush=True)
+        parts[name]()
 
 
 if __name__ == "__main__":
