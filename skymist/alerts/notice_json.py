@@ -16,7 +16,7 @@ import numpy as np
 
 from skymist.alerts.values import Draft, kind_of, shown, time, whole
 from skymist.errors import ReadError
-from skymist.model.alert import DAYS_PER_YEAR, STREAMS, Kind, Revision, Tense
+from skymist.model.alert import DAYS_PER_YEAR, STREAMS, UNKNOWN_TIME, Kind, Revision, Tense
 
 SIZE_LIMIT, SIZE_LIMIT_WITH_MAP = 1 << 20, 8 << 20
 """Of notices in bytes, without and with a sky map in them."""
@@ -37,11 +37,13 @@ def read_json(content: bytes) -> Revision:
     notice = _parsed(content)
     draft = Draft()
     run, event = _numbers(draft, _listed(notice.pop("id", None)))
-    when = time("trigger_time", notice.pop("trigger_time", None))
-    number = draft.count("record_number", notice.pop("record_number", None))
+    counted = notice.pop("record_number", None)
+    number = draft.count("record_number", counted)
+    kind = _kind(draft, notice.pop("alert_type", None), number)
+    when = _when(notice.pop("trigger_time", None), kind)
     said = {
-        "number": number,
-        "kind": _kind(draft, notice.pop("alert_type", None), number),
+        "number": None if counted is None and kind == Kind.RETRACTION else number,
+        "kind": kind,
         "tense": _tense(draft, notice.pop("alert_tense", None)),
         "issued": draft.time("alert_datetime", notice.pop("alert_datetime", None)),
         "name": _name(draft, _listed(notice.pop("event_name", None)), when),
@@ -105,6 +107,11 @@ def _numbers(draft: Draft, ids: list[str]) -> tuple[int, int]:
     if len(ids) > 1:
         draft.extra["id"] = ids
     return whole("the run in its id", found[0][0]), whole("the event in its id", found[0][1])
+
+
+def _when(value: Any, kind: Kind) -> np.datetime64:
+    """Return the time of the event, unless this only takes back what an earlier notice said of it."""
+    return UNKNOWN_TIME if kind == Kind.RETRACTION and value is None else time("trigger_time", value)
 
 
 def _name(draft: Draft, names: list[str], when: np.datetime64) -> str:

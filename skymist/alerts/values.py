@@ -112,7 +112,7 @@ class Draft:
             self.doubts.append(f"event_name is {shown(value)}, not IceCube-YYMMDDX")
             return ""
         cascade, day, letter = found.groups()
-        if day != str(np.datetime_as_string(time, "D"))[2:].replace("-", ""):
+        if not np.isnat(time) and day != str(np.datetime_as_string(time, "D"))[2:].replace("-", ""):
             self.doubts.append(
                 f"event_name is {value.strip()}, but the event was on {np.datetime_as_string(time, 'D')}"
             )

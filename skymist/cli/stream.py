@@ -182,11 +182,14 @@ def _messages(path: Path) -> "list[tuple[int | None, Message]]":
 
 def _time_ns(content: bytes, file: Path) -> int | None:
     """Return the time of the event that a message is about, the first of several."""
+    import numpy as np
+
     from skymist.alerts import read_revisions
     from skymist.readers import read_event
 
     try:
-        return min(int(each.time.astype("int64")) for each in read_revisions(content))
+        times = [int(each.time.astype("int64")) for each in read_revisions(content) if not np.isnat(each.time)]
+        return min(times, default=None)
     except ReadError:
         pass
     try:

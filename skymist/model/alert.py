@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
@@ -15,6 +16,9 @@ from skymist.errors import RequestError
 
 DAYS_PER_YEAR = 365.0
 """Of the rates in notices of IceCube, which are quoted per year in circulars and in Hz in JSON."""
+
+UNKNOWN_TIME = np.datetime64("NaT", "ns")
+"""Of the event that a retraction takes back, if it does not say; in records it has that of its alert."""
 
 SAME_EVENT = np.timedelta64(1, "s")
 """Two events of one run this near, one of whose numbers begins with the other's, are one with a truncated number."""
@@ -70,7 +74,7 @@ class Revision:
     time : numpy.datetime64[ns]
         Of the event, UTC.
     number : int or None
-        The experiment's count of revisions from 0; None for a catalog's entry.
+        The experiment's count of revisions from 0; None for a catalog's entry, and for a retraction that has none.
     kind : Kind
     tense : Tense
     issued : numpy.datetime64[ns] or None
@@ -188,7 +192,8 @@ class Alert:
     Attributes
     ----------
     revisions : tuple of Revision
-        In their order: catalogs first, then by number, retractions after what they retract, by the time of issue.
+        In their order: catalogs first, then by number, retractions after what they retract, by the time of issue; a
+        retraction without a number is the last word.
 
     Raises
     ------
@@ -251,7 +256,8 @@ class Alert:
 def _order(revision: Revision) -> tuple[bool, int, bool, int, str]:
     issued = revision.time if revision.issued is None else revision.issued
     retraction = revision.kind == Kind.RETRACTION
-    return (not revision.catalog, revision.number or 0, retraction, int(issued.astype(np.int64)), revision.id)
+    number = sys.maxsize if retraction and revision.number is None else revision.number or 0
+    return (not revision.catalog, number, retraction, int(issued.astype(np.int64)), revision.id)
 
 
 def _label(revision: Revision) -> str:

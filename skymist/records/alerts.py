@@ -1,12 +1,14 @@
 """Alerts: each revision finds its alert, each alert its name, in whatever order they come."""
 
 import re
+from dataclasses import replace
 from itertools import count
 
+import numpy as np
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from skymist.errors import UnknownNameError
+from skymist.errors import ReadError, UnknownNameError
 from skymist.model import alert as model
 from skymist.model.alert import Role
 from skymist.records import log
@@ -50,6 +52,25 @@ def record(session: Session, revision: model.Revision, input_id: str | None, who
     log.note(session, who, "revised", "alert", alert.id, input_id=input_id, revision=revision.id,
              number=revision.number, kind=revision.kind, name=alert.name)  # fmt: skip
     return alert, True
+
+
+def dated(session: Session, revision: model.Revision) -> model.Revision:
+    """Return a revision with the time of its event, which a retraction need not say: that of its alert.
+
+    Raises
+    ------
+    ReadError
+        If there is no such alert yet.
+    """
+    if not np.isnat(revision.time):
+        return revision
+    try:
+        alert = find(session, revision.key, revision.tense.role)
+    except UnknownNameError:
+        raise ReadError(f"it takes back {revision.key}, of which nothing is known, and does not say its time") from None
+    found = whole(alert)
+    known = (each for each in found.revisions if replace(each, time=revision.time).id == revision.id)
+    return next(known, replace(revision, time=found.time))
 
 
 def announce(alert: Alert) -> None:

@@ -58,6 +58,8 @@ def take(database: Database, content: bytes, kind: str, source: str, position: s
     found, reason = _read(content, kind, source, position)
     with database.begin() as session:
         item, new = inputs.receive(session, content, kind, source, position)
+        if isinstance(found, tuple) and not reason:
+            found, reason = _date(session, found)
         if reason:
             inputs.quarantine(session, item, reason)
             return Outcome(item.id, new, reason=reason)
@@ -91,6 +93,14 @@ def _read(content: bytes, kind: str, source: str, position: str) -> tuple[tuple[
             return _event_of(content, PurePath(position).name), ""
         return read_revisions(content, f"{source} {position}".strip()), ""
     except SkymistError as error:
+        return (), str(error)
+
+
+def _date(session: Session, found: tuple[model.Revision, ...]) -> tuple[tuple[model.Revision, ...], str]:
+    """Return revisions that all have a time, or why that cannot be."""
+    try:
+        return tuple(alerts.dated(session, each) for each in found), ""
+    except ReadError as error:
         return (), str(error)
 
 

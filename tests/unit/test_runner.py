@@ -1,5 +1,6 @@
 """From a message to maps with nobody watching: by rule, in order, again after a death, not for what is retracted."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from sqlalchemy import select
 
 from skymist.errors import RequestError
 from skymist.model.alert import Role
-from skymist.records import Database, alerts, log, scans, tables
+from skymist.records import Database, alerts, inputs, log, scans, tables
 from skymist.records.tables import ScanState
 from skymist.store.zarr import read_skymap
 from skymist.workflow import ingest, service
@@ -206,3 +207,18 @@ def test_a_poison_message_is_kept_and_can_be_retried(database: Database, monkeyp
     assert ingest.retry(database, outcome.input_id).reason == outcome.reason
     monkeypatch.setattr(ingest, "_event_of", lambda *_: ingest.read_event(demo_path()))
     assert ingest.retry(database, outcome.input_id).event_id is not None
+
+
+def test_a_retraction_need_not_say_when_the_event_was(database: Database) -> None:
+    said = {"id": ["137840_1"], "alert_tense": "current", "trigger_time": "2023-04-16T05:22:01.5Z"}
+    retraction = json.dumps({**said, "alert_type": "retraction", "trigger_time": None}).encode()
+    early = ingest.take(database, retraction, ingest.NOTICE, "test")
+    assert "takes back 137840_1, of which nothing is known" in early.reason
+    for number in (1, 0):
+        ingest.take(database, json.dumps({**said, "record_number": number}).encode(), ingest.NOTICE, "test")
+        assert ingest.retry(database, early.input_id).reason == ""
+    with database.read() as session:
+        found = alerts.whole(alerts.find(session, "137840_1"))
+        assert inputs.quarantined(session) == []
+    assert (len(found.revisions), len(found.doubts), found.retracted) == (3, 0, True)
+    assert {str(each.time) for each in found.revisions} == {"2023-04-16T05:22:01.500000000"}
