@@ -68,7 +68,7 @@ class Kafka:
                     failures = 0 if not self.trouble else failures
                 except KafkaException as error:
                     failures += 1
-                    self.trouble = _words(error.args[0])
+                    self.trouble = self.trouble or _words(error.args[0])
                     yield None
                     stop.wait(min(LONGEST_WAIT_S, 2.0**failures) * random.uniform(0.5, 1))
         finally:
