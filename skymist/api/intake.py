@@ -1,6 +1,6 @@
 """What people send in: notices and events, as they are."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Header, Query, Response
 from sqlalchemy import select
@@ -17,14 +17,36 @@ from skymist.workflow.ingest import EVENT, NOTICE, Outcome, take
 
 router = make_router()
 
-_INTAKE = operation(Access.ANALYST, 413, **RAW)
-_INTAKE["responses"][200] = {"model": ReceivedAnswer, "description": "The same bytes came before"}
+def _intake(**links: Any) -> dict[str, Any]:
+    """Return what OpenAPI is told of an operation that takes messages, and where these are found from then on."""
+    told = operation(Access.ANALYST, 413, **RAW)
+    retry = _link("retry_input_v1_quarantine__input_id__retry_post", input_id="input")
+    told["responses"][422]["links"] = {"retry": retry}
+    told["responses"][200] = {"model": ReceivedAnswer, "description": "The same bytes came before", "links": links}
+    told["responses"][201] = {"links": links}
+    return told
+
+
+def _link(operation_id: str, **fields: str) -> dict[str, Any]:
+    """Return a link to an operation, whose parameters are fields of the answer."""
+    return {
+        "operationId": operation_id,
+        "parameters": {name: f"$response.body#/{field}" for name, field in fields.items()},
+    }
+
+
+_ALERT = {
+    "alert": _link("get_alert_v1_alerts__name__get", name="alerts/0"),
+    "revisions": _link("get_revisions_v1_alerts__name__revisions_get", name="alerts/0"),
+    "retract": _link("retract_alert_v1_alerts__name__retract_post", name="alerts/0"),
+}
+_EVENT = {"event": _link("get_event_v1_events__event__get", event="event_id")}
 
 QueryName = Annotated[FileName, Query(description="Name of the file, whose ending may tell its format")]
 HeaderName = Annotated[FileName, Header(alias="X-File-Name", description="The same, for those who prefer a header")]
 
 
-@router.post("/notices", status_code=201, tags=["alerts"], **_INTAKE)
+@router.post("/notices", status_code=201, tags=["alerts"], **_intake(**_ALERT))
 def post_notice(
     service: Served, person: Caller, content: RawBody, response: Response,
     name: QueryName = "", x_name: HeaderName = "",
@@ -33,7 +55,7 @@ def post_notice(
     return _received(service, response, take(service.database, content, NOTICE, person.name, name or x_name))
 
 
-@router.post("/events", status_code=201, tags=["events"], **_INTAKE)
+@router.post("/events", status_code=201, tags=["events"], **_intake(**_EVENT))
 def post_event(
     service: Served, person: Caller, content: RawBody, response: Response,
     name: QueryName = "", x_name: HeaderName = "",

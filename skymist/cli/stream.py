@@ -168,15 +168,12 @@ def _messages(path: Path) -> "list[tuple[int | None, Message]]":
 
     What cannot be read has no time and comes last.
     """
-    from skymist.alerts import split
-    from skymist.alerts.stream import EITHER, NOTICE, Message
+    from skymist.alerts.stream import EITHER, Message
+    from skymist.workflow.listen import parts
 
-    found = []
-    for file in [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file()):
-        whole = file.read_bytes()
-        for number, content in enumerate(split(whole, str(file)), 1):
-            kind, position = (EITHER, file.name) if content == whole else (NOTICE, f"{file.name}:{number}")
-            found.append((_time_ns(content, file), Message(content, kind, REPLAY, position[-200:])))
+    files = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
+    whole = ((file, Message(file.read_bytes(), EITHER, REPLAY, file.name)) for file in files)
+    found = [(_time_ns(part.content, file), part) for file, message in whole for part in parts(message)]
     return sorted(found, key=lambda each: (each[0] is None, each[0] or 0))
 
 

@@ -8,6 +8,9 @@ from sqlalchemy.orm import Session
 from skymist.records import log
 from skymist.records.tables import Input, InputStatus
 
+LONGEST = 200
+"""Letters of a name."""
+
 
 def receive(session: Session, content: bytes, kind: str, source: str, position: str = "") -> tuple[Input, bool]:
     """Keep a message, and return its record and whether it is new.
@@ -19,13 +22,13 @@ def receive(session: Session, content: bytes, kind: str, source: str, position: 
     kind : str
         ``notice`` or ``event``.
     source, position : str
-        Where it came from: the topic and offset, the folder and file, or the person.
+        Where it came from: the topic and offset, the folder and file, or the person; of long ones the end is kept.
     """
     sha256 = hashlib.sha256(content).hexdigest()
     if known := session.get(Input, sha256, with_for_update=True):
         known.times += 1
         return known, False
-    kept = Input(id=sha256, source=source, position=position, kind=kind, content=content)
+    kept = Input(id=sha256, source=source[-LONGEST:], position=position[-LONGEST:], kind=kind, content=content)
     session.add(kept)
     session.flush()
     log.note(session, source, "received", "input", sha256, input_id=sha256, position=position, bytes=len(content))

@@ -7,6 +7,9 @@ from sqlalchemy.orm import Session
 
 from skymist.records.tables import LogEntry
 
+LONGEST = 100
+"""Letters of who did something."""
+
 
 def note(
     session: Session,
@@ -24,7 +27,8 @@ def note(
     ----------
     session : Session
     who : str
-        The owner of a token, or the part of skymist that acts by itself.
+        The owner of a token, the source of a message or the part of skymist that acts by itself; of a long name the end
+        is kept.
     action : str
         A verb in the past tense, such as ``received``.
     subject, subject_id : str
@@ -35,7 +39,12 @@ def note(
         JSON-like.
     """
     entry = LogEntry(
-        who=who, action=action, subject=subject, subject_id=str(subject_id), input_id=input_id, details=details
+        who=who[-LONGEST:],
+        action=action,
+        subject=subject,
+        subject_id=str(subject_id),
+        input_id=input_id,
+        details=details,
     )
     session.add(entry)
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from skymist.alerts import read_revisions
+from skymist.alerts import read_revisions, split
 from skymist.alerts.folder import Folder
 from skymist.alerts.stream import EITHER, EVENT, NOTICE, Message, Source
 from skymist.errors import ReadError, RequestError
@@ -71,12 +71,17 @@ class _Listener:
 
     def _keep(self, message: Message, stop: threading.Event) -> None:
         """Keep a message, and only then have its source forget it."""
-        kept: list[Outcome] = []
-        patiently(lambda: kept.append(take_message(self.database, message)), stop)
-        if kept:  # else the database is away and we are to stop: it comes again
+        outcomes: list[Outcome] = []
+
+        def keep() -> None:
+            outcomes[:] = [take_message(self.database, part) for part in parts(message)]
+
+        patiently(keep, stop)
+        if outcomes:  # else the database is away and we are to stop: it comes again
             self.source.commit(message)
             self._heard = tables.now()
-            self.on_outcome(kept[0])
+        for outcome in outcomes:
+            self.on_outcome(outcome)
 
     def _report(self, stop: threading.Event, state: str = "") -> None:
         self._reported = time.monotonic()
@@ -93,6 +98,18 @@ class _Listener:
                 streams.report(session, self.source.name, state, trouble, lag, heard)
 
         patiently(write, stop)
+
+
+def parts(message: Message) -> list[Message]:
+    """Return a message for each row of a table, by the times of the events: a bad row does not lose the others.
+
+    What is no table is one message.
+    """
+    contents = [message.content] if message.kind == EVENT else list(split(message.content))
+    if contents == [message.content]:
+        return [message]
+    where = message.position[-180:]
+    return [Message(each, NOTICE, message.source, f"{where}:{number}") for number, each in enumerate(contents, 1)]
 
 
 def take_message(database: Database, message: Message) -> Outcome:

@@ -117,6 +117,13 @@ def _rows(database: Database) -> dict[str, list[dict[str, Any]]]:
         }
 
 
+def test_of_long_names_the_end_is_kept(database: Database) -> None:
+    with database.begin() as session:
+        item, _ = inputs.receive(session, b"x", "notice", "/long" * 99 + "/folder", "x" * 255 + ".json")
+        (told,) = log.entries(session, "input", item.id)
+        assert (len(item.source), item.position[-5:], len(told.who), told.who[-7:]) == (200, ".json", 100, "/folder")
+
+
 def test_urls(tmp_path: Path) -> None:
     assert Database(str(tmp_path / "x.sqlite")).url.startswith("sqlite:////")
     assert "secret" not in str(Database("postgresql://me:secret@127.0.0.1/x"))
