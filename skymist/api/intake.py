@@ -17,6 +17,7 @@ from skymist.workflow.ingest import EVENT, NOTICE, Outcome, take
 
 router = make_router()
 
+
 def _intake(**links: Any) -> dict[str, Any]:
     """Return what OpenAPI is told of an operation that takes messages, and where these are found from then on."""
     told = operation(Access.ANALYST, 413, **RAW)
@@ -29,10 +30,8 @@ def _intake(**links: Any) -> dict[str, Any]:
 
 def _link(operation_id: str, **fields: str) -> dict[str, Any]:
     """Return a link to an operation, whose parameters are fields of the answer."""
-    return {
-        "operationId": operation_id,
-        "parameters": {name: f"$response.body#/{field}" for name, field in fields.items()},
-    }
+    parameters = {name: f"$response.body#/{field}" for name, field in fields.items()}
+    return {"operationId": operation_id, "parameters": parameters}
 
 
 _ALERT = {

@@ -1,13 +1,15 @@
 """What came in becomes records: at least once in, exactly once in effect."""
 
+import logging
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from skymist.alerts import read_revisions
-from skymist.errors import ReadError, SkymistError
+from skymist.errors import ReadError, SkymistError, StoreError
 from skymist.model import alert as model
 from skymist.model.alert import Tense
 from skymist.model.event import Event
@@ -16,6 +18,8 @@ from skymist.records import Database, alerts, inputs, log, tables
 
 NOTICE, EVENT = "notice", "event"
 EVENT_MESSAGE = "event message"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,9 +59,26 @@ def take(database: Database, content: bytes, kind: str, source: str, position: s
     source, position : str
         Where it came from; see `skymist.records.inputs.receive`. Of an event, the position is its file's name.
     """
-    found, reason = _read(content, kind, source, position)
+    message = content, kind, source, position
+    try:
+        found, reason = _read(*message)
+        try:
+            return _keep(database, message, found, reason)
+        except IntegrityError:  # somebody else keeps the same at this moment
+            return _keep(database, message, found, reason)
+    except StoreError:  # the database is away
+        raise
+    except Exception as fault:  # noqa: BLE001 (a message that nobody can read must not end the stream)
+        _log.exception("a message of %s %s", source, position)
+        return _keep(database, message, (), f"a fault of skymist itself, told in its log: {type(fault).__name__}")
+
+
+def _keep(
+    database: Database, message: tuple[bytes, str, str, str], found: tuple[model.Revision, ...] | Event, reason: str
+) -> Outcome:
+    source = message[2]
     with database.begin() as session:
-        item, new = inputs.receive(session, content, kind, source, position)
+        item, new = inputs.receive(session, *message)
         if isinstance(found, tuple) and not reason:
             found, reason = _date(session, found)
         if reason:

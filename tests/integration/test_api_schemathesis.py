@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, seed, settings
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.config import SchemathesisConfig
+from schemathesis.generation.stateful.state_machine import StepInput, StepOutput
 from schemathesis.schemas import BaseSchema
-from unit.test_api_access import BOWL, Site, check_problem, serving
+from unit.test_api_access import BOWL, PULSES, TABLE, Site, check_problem, serving
+from unit.test_api_alerts import notice
 from unit.test_api_results import carry_out
 
 from skymist import cluster
@@ -34,7 +37,17 @@ def cases(examples: int, *, coverage: bool = False, mode: str = "all", stateful:
     checks = {"positive_data_acceptance": {"enabled": False}}
     phases = {"coverage": {"enabled": coverage}, "stateful": {"enabled": stateful}}
     config = {"seed": 5, "generation": generation, "phases": phases, "checks": checks}
-    return schemathesis.openapi.from_dict(DOCUMENT, config=SchemathesisConfig.from_dict(config))
+    document = without_headers() if stateful else DOCUMENT
+    return schemathesis.openapi.from_dict(document, config=SchemathesisConfig.from_dict(config))
+
+
+def without_headers() -> dict[str, Any]:
+    """Return the document for walks, which would take X-File-Name for an id that nothing tells, and never upload."""
+    document = deepcopy(DOCUMENT)
+    for path in ("/v1/events", "/v1/notices"):
+        told = document["paths"][path]["post"]
+        told["parameters"] = [each for each in told["parameters"] if each["in"] != "header"]
+    return document
 
 
 @contextmanager
@@ -107,42 +120,56 @@ def test_nobody_does_what_is_beyond_the_role(case: schemathesis.Case, site: Site
 
 
 class Walk(cases(1, mode="positive", stateful=True).as_state_machine()):  # type: ignore[misc]
-    """One thing after another, with names that were told before: links are found in the document."""
+    """One thing after another: links, of the document or found in it, tell the names in paths."""
 
     site: Site
     role: str | None
-    known: dict[str, str]
     seen: Counter[tuple[str, int]]
     number: int
 
     def setup(self) -> None:
-        self.rng, self.scans = random.Random(self.number), [self.known["scan_id"]]
+        self.rng, self.event, self.made = random.Random(self.number), "137840/1", dict[str, str]()
+
+    def step(self, input: StepInput) -> StepOutput:
+        output: StepOutput = super().step(input)
+        label, status = input.case.operation.label, output.response.status_code
+        self.seen[label, status] += 1
+        if input.transition is not None and input.applied_parameters:
+            self.seen[f"{input.transition.id.partition(' -> ')[0]} > {label}", status] += 1
+        return output
 
     def get_call_kwargs(self, case: schemathesis.Case) -> dict[str, Any]:
-        return {"base_url": self.site.url, "headers": as_(self.site, self.role)}
+        """Ask with the token that was made last."""
+        made = [{"Authorization": f"Bearer {token}"} for token in self.made.values()]
+        return {"base_url": self.site.url, "headers": made[-1] if made else as_(self.site, self.role)}
 
     def before_call(self, case: schemathesis.Case) -> None:
-        """Do what makes sense, three times out of four: hardly anything of what is made up does."""
+        """Send what makes sense, three times out of four: hardly anything of what is made up does."""
         if self.rng.random() < 0.25:
             return
         number = self.rng.randrange(1, 6)
         meant = {
-            "POST /v1/scans": {"event": "137840/1", **BOWL, "seed": 10 * self.number + number},
+            "POST /v1/events": (TABLE.format(run=137840, event=number) + PULSES).encode(),
+            "POST /v1/notices": notice(id=[f"137840_{number}"], event_name=None),
+            "POST /v1/scans": {"event": self.event, **BOWL, "seed": 10 * self.number + number},
             "POST /v1/scans/{scan_id}/remix": {"changes": {"seed": number}, "replace": number == 1},
             "POST /v1/scans/{scan_id}/workers": {"workers": number},
             "POST /v1/alerts/{name}/retract": {"reason": "a test"},
-            "POST /v1/tokens": {"owner": "ana", "role": "viewer"},
+            "POST /v1/tokens": {"owner": "ana", "role": self.role},
         }
-        case.body, case.query = meant.get(case.operation.label, case.body), {}
-        if "scan_id" in case.path_parameters:
-            case.path_parameters["scan_id"] = self.rng.choice(self.scans)
-        elif "token_id" not in case.path_parameters:
-            case.path_parameters = {name: self.known[name] for name in case.path_parameters}
+        case.body = meant.get(case.operation.label, case.body)
+        case.query = {"name": "e.csv"} if case.operation.label == "POST /v1/events" else {}
 
     def after_call(self, response: Any, case: schemathesis.Case) -> None:
-        self.seen[case.operation.label, response.status_code] += 1
-        if "scans" in case.path and case.method == "POST" and response.status_code in (200, 201):
-            self.scans.append(response.json()["id"])
+        """Keep what links cannot hand on."""
+        if response.status_code in (200, 201) and case.operation.label == "POST /v1/events":
+            self.event = response.json()["event_id"]
+        if response.status_code == 201 and case.operation.label == "POST /v1/tokens":
+            token = response.json()
+            if token["role"] == self.role:
+                self.made[token["id"]] = token["token"]
+        if response.status_code == 204 and case.operation.label == "DELETE /v1/tokens/{token_id}":
+            self.made.pop(case.path_parameters["token_id"], None)
 
     def validate_response(self, response: Any, case: schemathesis.Case, *_: Any, **__: Any) -> None:
         needed: Any = case.operation.definition.raw.get("x-role")
@@ -173,7 +200,8 @@ def test_whatever_was_done_before(tmp_path: Path, role: Access | None) -> None:
     once = settings(max_examples=3, stateful_step_count=20, deadline=None, database=None, phases=[Phase.generate],
                     suppress_health_check=list(HealthCheck))  # fmt: skip
     with opened(tmp_path) as site:
-        attributes = {"site": site, "role": role, "known": fill(site), "seen": seen}
+        fill(site)
+        attributes = {"site": site, "role": role, "seen": seen}
         for number in range(walks):  # each by itself: what a service does depends on what it did before
             seed(number)(type("RoleWalk", (Walk,), {**attributes, "number": number})).run(settings=once)
     assert seen.total() > 5 * walks

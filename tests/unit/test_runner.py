@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -222,3 +223,28 @@ def test_a_retraction_need_not_say_when_the_event_was(database: Database) -> Non
         assert inputs.quarantined(session) == []
     assert (len(found.revisions), len(found.doubts), found.retracted) == (3, 0, True)
     assert {str(each.time) for each in found.revisions} == {"2023-04-16T05:22:01.500000000"}
+
+
+def test_a_message_that_shows_a_fault_of_ours_is_kept(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = b'{"id": ["137840_1"], "alert_tense": "current", "trigger_time": "2023-04-16T05:22:01.5Z"}'
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(alerts, "record", fail)
+    outcome = ingest.take(database, content, ingest.NOTICE, "test")
+    assert outcome.reason == "a fault of skymist itself, told in its log: ZeroDivisionError"
+    monkeypatch.undo()
+    assert ingest.retry(database, outcome.input_id).reason == ""
+
+
+def test_the_same_message_at_the_same_moment_is_kept_once(database: Database) -> None:
+    content = b'{"id": ["137840_1"], "alert_tense": "current", "trigger_time": "2023-04-16T05:22:01.5Z"}'
+    for number in range(10):
+        other = content.replace(b"_1", f"_{number}".encode())
+        with ThreadPoolExecutor(8) as threads:
+            kept = list(threads.map(lambda _, other=other: ingest.take(database, other, ingest.NOTICE, "x"), range(8)))
+        assert [outcome.reason for outcome in kept] == [""] * 8
+        assert sum(outcome.new for outcome in kept) == 1
+    with database.read() as session:
+        assert {item.times for item in session.scalars(select(tables.Input))} == {8}
