@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from skymist.cluster.leaving import leaving
 from skymist.errors import RequestError, SchedulerLostError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Address:
         """Yield a client of that scheduler; workers may come and go."""
         if workers is not None:
             raise RequestError(f"{self.address} has the workers it has: leave out --workers")
-        with self._client() as client:
+        with leaving(self._client()) as client:
             yield client
 
     def show(self, name: str) -> str:  # noqa: ARG002 (the protocol's)

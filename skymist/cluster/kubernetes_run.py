@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from skymist.cluster.kubernetes_manifests import COMM_PORT, Manifest
+from skymist.cluster.leaving import leaving
 from skymist.errors import RequestError, ScanError
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Run:
             client: Any = self._until(
                 f"its scheduler at {address} cannot be reached", lambda: _client(address, security)
             )
-            with client:
+            with leaving(client):
                 self._until("it has no worker", lambda: client.scheduler_info(n_workers=1)["workers"])
                 yield client
 
@@ -201,7 +202,7 @@ def _client(address: str, security: "Security | None") -> "Client | None":
 
     try:
         return Client(address, security=security, timeout=ATTEMPT_S, set_as_default=False)
-    except OSError:
+    except (OSError, ValueError):  # ValueError: the connection was closed before encryption began
         return None
 
 

@@ -13,7 +13,8 @@ import pytest
 from distributed import LocalCluster, Security
 
 from skymist import cluster
-from skymist.errors import RequestError, ScanError, UnknownNameError
+from skymist.cluster.leaving import leaving
+from skymist.errors import RequestError, ScanError, SchedulerLostError, UnknownNameError
 
 LOOPBACK: dict[str, Any] = {
     "host": "127.0.0.1",
@@ -113,6 +114,25 @@ def test_a_scheduler_that_dies_while_it_says_hello_is_waited_for() -> None:
     finally:
         thread.join()
         second[0].close()
+
+
+class Hopeless:
+    """A client whose attempt to reach its scheduler again has died: closing it raises that, at whatever time."""
+
+    status = "connecting"
+
+    def close(self, timeout: float) -> None:
+        assert timeout < 10
+        if self.status != "closed":
+            raise ValueError("IOStream is not idle; cannot convert to SSL")
+
+
+def test_a_client_that_cannot_be_closed_does_not_hide_why() -> None:
+    """As Distributed's own are when a scheduler dies behind a tunnel, one time out of three."""
+    client: Any = Hopeless()
+    with pytest.raises(SchedulerLostError, match="why"), leaving(client):
+        raise SchedulerLostError("why")
+    client.close(1)  # as when it is collected
 
 
 def test_a_scheduler_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
