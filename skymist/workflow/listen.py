@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -45,11 +46,12 @@ def listen(
     on_outcome : callable
         Told of each message after it is kept.
     """
-    threads = [threading.Thread(target=_Listener(database, each, on_outcome).run, args=(stop,)) for each in sources]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(len(sources), "source") as threads:
+        listening = [threads.submit(_Listener(database, each, on_outcome).run, stop) for each in sources]
+        wait(listening, return_when=FIRST_EXCEPTION)
+        stop.set()  # one that has failed is not left behind unnoticed
+    for each in listening:
+        each.result()
 
 
 class _Listener:

@@ -186,3 +186,15 @@ def test_while_the_database_is_away_it_is_waited_for() -> None:
 
     patiently(step, stop)
     assert tries == [1]
+
+
+def test_a_source_that_fails_is_not_left_behind_unnoticed(database: Database, incoming: Path) -> None:
+    class Broken(Folder):
+        def messages(self, stop: threading.Event) -> Iterator[Message | None]:
+            yield None
+            raise ZeroDivisionError
+
+    stop = threading.Event()
+    with pytest.raises(ZeroDivisionError):
+        listen.listen(database, [Folder(incoming), Broken(incoming)], stop)
+    assert stop.is_set()
