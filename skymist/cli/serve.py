@@ -122,10 +122,12 @@ def _let_in(database: "Database", settings: "ServiceSettings") -> None:
 
 
 def _run_part(part: str, settings: "ServiceSettings", stop: threading.Event) -> None:
+    from skymist.records import patiently
     from skymist.workflow.supervisor import stop_with_parent
 
     stop_with_parent(stop)
     database = _database(settings)
+    patiently(database.version, stop)  # a server that is away comes back; wrong tables remain wrong
     database.check()
     {"api": _api, "workflow": _workflow, "streams": _streams}[part](settings, database, stop)
     database.close()

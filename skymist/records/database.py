@@ -120,7 +120,7 @@ class Database:
             raise StoreError(f"{self}: {reason}") from error
 
 
-def patiently(step: Callable[[], None], stop: Event) -> None:
+def patiently(step: Callable[[], object], stop: Event) -> None:
     """Do a step; while the database is away, try it again.
 
     Parameters
@@ -132,11 +132,12 @@ def patiently(step: Callable[[], None], stop: Event) -> None:
     """
     while True:
         try:
-            return step()
+            step()
+            return
         except StoreError as error:
             _log.warning("%s; trying again", error)
             if stop.wait(1.0):
-                return None
+                return
 
 
 @cache
