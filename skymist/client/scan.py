@@ -66,7 +66,14 @@ class Scan:
     @property
     def summary(self) -> dict[str, Any]:
         """What it has found, as ``skymist scan --json`` says it."""
-        return dict(self._calls.get(f"scans/{self.id}/result", {"format": "json"}))
+        found = dict(self._calls.get(f"scans/{self.id}/result", {"format": "json"}))
+        return {**found, "outputs": self.links}
+
+    @property
+    def links(self) -> dict[str, str]:
+        """Where its map, for ``xarray.open_zarr``, and files made of it are; all of them ask for a token."""
+        scan = f"{self._calls.url}/v1/scans/{self.id}"
+        return {"zarr": f"{scan}/zarr", **{kind: f"{scan}/result?format={kind}" for kind in ("fits", "png")}}
 
     def refresh(self) -> Self:
         """Ask how it is now."""
