@@ -17,6 +17,11 @@ Only the doors (command line, REST, dashboard) turn them into exit codes, HTTP s
 from collections.abc import Iterable
 
 
+def own_fault(error: Exception) -> str:
+    """Return what people are told of an exception that skymist did not raise on purpose; its log has the rest."""
+    return f"a fault of skymist itself, told in its log: {type(error).__name__}"
+
+
 class SkymistError(Exception):
     """Base class: everything that skymist raises on purpose."""
 

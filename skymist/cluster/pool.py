@@ -1,5 +1,6 @@
 """Clusters that stay up between scans, so that the next one need not wait for workers."""
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 Key = tuple[str, int | None]
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass
 class _Held:
@@ -24,6 +27,12 @@ class _Held:
     client: "Client"
     users: int = 0
     used: float = field(default_factory=time.monotonic)
+
+    def leave(self) -> None:
+        try:
+            self.context.__exit__(None, None, None)
+        except Exception:  # noqa: BLE001 (a batch system that does not answer must not end what others wait for)
+            _log.exception("a cluster could not be stopped in good order")
 
 
 class Pool:
@@ -56,7 +65,7 @@ class Pool:
     def rest(self, idle_s: float) -> None:
         """Stop clusters that nobody has used for so long, and those that were lost."""
         for held in self._idle(idle_s):
-            held.context.__exit__(None, None, None)
+            held.leave()
 
     def close(self) -> None:
         """Stop all."""
@@ -64,7 +73,7 @@ class Pool:
             everything = [*self._held.values(), *self._old]
             self._held, self._old = {}, []
         for held in everything:
-            held.context.__exit__(None, None, None)
+            held.leave()
 
     def _take(self, key: Key) -> _Held:
         with self._lock:

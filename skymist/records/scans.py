@@ -25,6 +25,9 @@ NEXT: dict[ScanState, tuple[ScanState, ...]] = {
 
 ENDED = (COMPLETE, FAILED, CANCELLED)
 
+MOST_DEATHS = 10
+"""After so many a scan is taken to be what its runners die of: all others would have to wait for them for ever."""
+
 
 def get(session: Session, scan_id: str) -> Scan:
     """Return a scan by its id or the beginning of it (at least 8 digits).
@@ -163,7 +166,7 @@ def again(session: Session, scan: Scan, who: str) -> None:
     """
     if scan.state not in ENDED:
         raise ConflictError(f"scan {scan.id[:12]} is {scan.state}; only what is {', '.join(ENDED)} can be run again")
-    scan.attempt += 1
+    scan.attempt, scan.deaths = scan.attempt + 1, 0
     scan.deleted, scan.replaced_by, scan.error = None, None, ""
     move(session, scan, QUEUED, who)
 
@@ -177,14 +180,21 @@ def replace(session: Session, scan: Scan, new_id: str, who: str) -> None:
 
 
 def recover(session: Session, alive: Callable[[str], bool], silence: timedelta) -> list[Scan]:
-    """Queue scans again whose runner is gone: known to be dead, or not heard of for `silence`."""
+    """Queue scans again whose runner is gone: known to be dead, or not heard of for `silence`.
+
+    One of which too many runners have died has failed.
+    """
     running = session.scalars(select(Scan).where(Scan.state == RUNNING).with_for_update(skip_locked=True)).all()
     gone = [
         scan for scan in running if not alive(scan.owner or "") or (scan.beat is None or scan.beat < now() - silence)
     ]
     for scan in gone:
-        wanted = scan.wanted
-        move(session, scan, CANCELLED if wanted == CANCELLED else QUEUED, "skymist", gone=scan.owner)
+        scan.deaths += 1
+        state = CANCELLED if scan.wanted == CANCELLED else QUEUED
+        if state == QUEUED and scan.deaths >= MOST_DEATHS:
+            state = FAILED
+            scan.error = f"{scan.deaths} runners died in the middle of it; what they computed is kept"
+        move(session, scan, state, "skymist", gone=scan.owner)
     return gone
 
 

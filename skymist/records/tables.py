@@ -172,6 +172,7 @@ class Scan(Base):
     state: Mapped[str] = mapped_column(String(20), default=ScanState.QUEUED)
     wanted: Mapped[str] = mapped_column(String(20), default="")  # "cancelled" while it is running
     attempt: Mapped[int] = mapped_column(default=1)
+    deaths: Mapped[int] = mapped_column(default=0)  # of runners in this attempt
     owner: Mapped[str | None] = mapped_column(String(100))  # the runner that has it
     beat: Mapped[datetime | None]  # when that was last heard of
     progress: Mapped[dict[str, Any] | None]

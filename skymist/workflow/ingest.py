@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from skymist.alerts import read_revisions
-from skymist.errors import ReadError, SkymistError, StoreError
+from skymist.errors import ReadError, SkymistError, StoreError, own_fault
 from skymist.model import alert as model
 from skymist.model.alert import Tense
 from skymist.model.event import Event
@@ -70,7 +70,7 @@ def take(database: Database, content: bytes, kind: str, source: str, position: s
         raise
     except Exception as fault:  # noqa: BLE001 (a message that nobody can read must not end the stream)
         _log.exception("a message of %s %s", source, position)
-        return _keep(database, message, (), f"a fault of skymist itself, told in its log: {type(fault).__name__}")
+        return _keep(database, message, (), own_fault(fault))
 
 
 def _keep(

@@ -18,7 +18,7 @@ import psutil
 import xarray as xr
 
 from skymist.cluster.pool import Pool
-from skymist.errors import SkymistError
+from skymist.errors import SkymistError, own_fault
 from skymist.model.region import DEFAULT_CALIBRATION
 from skymist.model.request import ScanRequest
 from skymist.records import Database, patiently, scans, tables
@@ -168,7 +168,7 @@ class Runner:
             error = str(trouble)
         except Exception as trouble:  # noqa: BLE001 (a reconstruction may raise anything)
             _log.exception("scan %s", job.scan.id)
-            error = f"a fault of skymist itself, told in its log: {type(trouble).__name__}"
+            error = own_fault(trouble)
         finally:
             self._end(job, state, error, summary, artifacts)
 

@@ -1,8 +1,13 @@
 """What begins by itself: scans of alerts by rule, fallbacks of scans that stall, and what waited for another."""
 
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
 from sqlalchemy import select
 
-from skymist.errors import SkymistError
+from skymist.errors import SkymistError, StoreError, own_fault
 from skymist.records import Database, alerts, log, scans, tables
 from skymist.records.tables import ScanState, now
 from skymist.workflow.rules import Plan, Rule, Rules
@@ -10,6 +15,10 @@ from skymist.workflow.service import ask
 
 WHO = "workflow"
 OPEN = (ScanState.WAITING, ScanState.QUEUED)
+
+Result = TypeVar("Result")
+
+_log = logging.getLogger(__name__)
 
 
 def schedule(database: Database, rules: Rules) -> int:
@@ -20,7 +29,7 @@ def schedule(database: Database, rules: Rules) -> int:
     with database.read() as session:
         due = [(each.id, each.changed) for each in session.scalars(select(tables.Alert).where(tables.Alert.due))]
     for alert_id, changed in due:
-        _schedule_one(database, rules, alert_id)
+        _unless_refused(database, partial(_schedule_one, database, rules, alert_id), "alert", alert_id)
         with database.begin() as session:
             alert = session.get_one(tables.Alert, alert_id, with_for_update=True)
             alert.due = alert.changed != changed  # it came while we looked
@@ -41,11 +50,28 @@ def _schedule_one(database: Database, rules: Rules, alert_id: int) -> None:
 def _run(database: Database, rule: Rule, event_id: str, alert_id: int) -> None:
     asked: dict[str, str] = {}
     for plan in rule.scans:
-        try:
-            asked[plan.name] = _ask(database, plan, event_id, f"{rule.name}/{plan.name}", asked.get(plan.after or ""))
-        except SkymistError as error:
-            with database.begin() as session:
-                log.note(session, WHO, "refused", "alert", alert_id, rule=f"{rule.name}/{plan.name}", reason=str(error))
+        path, after_id = f"{rule.name}/{plan.name}", asked.get(plan.after or "")
+        ask_for = partial(_ask, database, plan, event_id, path, after_id)
+        if scan_id := _unless_refused(database, ask_for, "alert", alert_id, rule=path):
+            asked[plan.name] = scan_id
+
+
+def _unless_refused(
+    database: Database, step: Callable[[], Result], what: str, name: str | int, **details: str
+) -> Result | None:
+    """Do a step; what is refused, or shows a fault of ours, is noted, and all else goes on."""
+    try:
+        return step()
+    except StoreError:  # the database is away
+        raise
+    except SkymistError as error:
+        reason = str(error)
+    except Exception as error:  # noqa: BLE001 (one alert must not keep all others from being scanned)
+        _log.exception("%s %s", what, name)
+        reason = own_fault(error)
+    with database.begin() as session:
+        log.note(session, WHO, "refused", what, name, reason=reason, **details)
+    return None
 
 
 def _ask(
@@ -74,9 +100,15 @@ def fall_back(database: Database, rules: Rules) -> int:
         plan = rules.plan(scan.rule)
         if plan is None or plan.fallback is None:
             continue
-        fallback_id = _ask(database, plan.fallback, scan.event_id, f"{scan.rule}/fallback", instead_id=scan.id)
+        path = f"{scan.rule}/fallback"
+        ask_for = partial(_ask, database, plan.fallback, scan.event_id, path, instead_id=scan.id)
+        fallback_id = _unless_refused(database, ask_for, "scan", scan.id, rule=path)
         with database.begin() as session:
-            scans.get(session, scan.id).fallback_id = fallback_id
+            record = scans.locked(session, scan.id)
+            if fallback_id is None:
+                record.stalled_s = None  # it is not asked for again
+                continue
+            record.fallback_id = fallback_id
             log.note(session, WHO, "fell back", "scan", scan.id, to=fallback_id, state=scan.state)
         count += 1
     return count

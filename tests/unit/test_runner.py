@@ -18,7 +18,7 @@ from skymist.records.tables import ScanState
 from skymist.store.zarr import read_skymap
 from skymist.workflow import ingest, service
 from skymist.workflow.events import demo_path
-from skymist.workflow.rules import Rules, load_rules
+from skymist.workflow.rules import Plan, Rule, Rules, load_rules
 from skymist.workflow.runner import Runner, RunnerSettings
 from skymist.workflow.schedule import fall_back, schedule
 from skymist.workflow.wish import Wish
@@ -160,6 +160,42 @@ def test_the_fallback_of_what_stalls(database: Database, rules: Rules) -> None:
     instead = all_scans(database)["any/fine/fallback"]
     assert (instead.instead_id, instead.state) == (fine.id, ScanState.QUEUED)
     assert all_scans(database)["any/fine"].fallback_id == instead.id
+
+
+def test_what_is_refused_is_noted_once_and_holds_nothing_up(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = take_demo(database)
+    unfit = Wish("bowl", cone="SplineMPE,10")  # for an event without such a fit
+    first = Plan("first", Wish("bowl", {}, "2:0"), stalled_s=1.0, fallback=Plan("fallback", unfit))
+    refused = Rules((Rule("bad", {}, (first, Plan("second", unfit))),))
+    assert schedule(database, refused) == 1
+    with database.begin() as session:
+        scan = scans.locked(session, all_scans(database)["bad/first"].id)
+        scan.moved = scan.moved.replace(year=2020)
+    for _ in range(2):
+        assert fall_back(database, refused) == 0
+    assert [(each.subject, each.details["rule"]) for each in noted(database)] == [
+        ("alert", "bad/second"),
+        ("scan", "bad/first/fallback"),
+    ]
+    assert all("no earlier reconstruction is called 'SplineMPE'" in each.details["reason"] for each in noted(database))
+
+    monkeypatch.setattr(Rules, "choose", lambda *_: 1 / 0)
+    with database.begin() as session:
+        session.get_one(tables.Alert, taken.alert_ids[0]).due = True
+    assert schedule(database, refused) == 1
+    assert schedule(database, refused) == 0
+    assert noted(database)[-1].details["reason"] == "a fault of skymist itself, told in its log: ZeroDivisionError"
+
+
+def noted(database: Database) -> list[tables.LogEntry]:
+    with database.read() as session:
+        return list(
+            session.scalars(
+                select(tables.LogEntry).where(tables.LogEntry.action == "refused").order_by(tables.LogEntry.id)
+            )
+        )
 
 
 def test_nothing_begins_for_what_was_retracted(database: Database, rules: Rules) -> None:
