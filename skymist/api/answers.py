@@ -35,6 +35,7 @@ class ScanAnswer(Answer):
 
     id: str = Field(description="SHA-256 of the request: the same request is the same scan")
     event_id: str | None = Field(None, description="Digest of the event")
+    alert: str | None = Field(None, description="Name that the alert of the event has now")
     role: Role | None = Field(None, description="observation, prediction or test")
     state: ScanState | None = Field(None, description="What it is doing")
     wanted: str | None = Field(None, description="cancelled, while a running scan is being cancelled")

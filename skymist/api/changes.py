@@ -103,6 +103,7 @@ def _check_cluster(service: Service, name: str) -> None:
 def _again(session: Session, scan_id: str, who: str) -> Scan:
     scan = scans.locked(session, scan_id)
     scans.again(session, scan, who)
+    session.refresh(scan, ["alert"])  # what is computed by the database is forgotten with each change
     return scan
 
 

@@ -19,6 +19,7 @@ from skymist.cli.energy import energy
 from skymist.cli.evaluate import evaluate
 from skymist.cli.options import by_level
 from skymist.cli.records import alerts, quarantine
+from skymist.cli.scans import scans
 from skymist.cli.serve import serve
 from skymist.cli.simulate import simulate
 from skymist.cli.stream import stream
@@ -272,5 +273,5 @@ def map_export(path: Place, kind: str, calibration: str, to: Place | None) -> No
     click.echo(products.export(read_skymap(path), kind, to, calibration))
 
 
-for command in (alerts, calibrate, cluster, db, energy, evaluate, quarantine, serve, simulate, stream, token):
+for command in (alerts, calibrate, cluster, db, energy, evaluate, quarantine, scans, serve, simulate, stream, token):
     skymist.add_command(command)

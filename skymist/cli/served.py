@@ -8,6 +8,7 @@ from click.core import ParameterSource
 
 from skymist.cli import bars, text
 from skymist.cli.options import by_level
+from skymist.cli.scans import download
 from skymist.errors import RequestError
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def scan(
             raise click.exceptions.Exit(INTERRUPTED) from None
         document = _summary(found, calibration)
         if _is_given("out"):
-            document["outputs"] = _download(found, Path(out))
+            document["outputs"] = download(found, Path(out))
     if as_json:
         text.print_json(document)
     else:
@@ -96,8 +97,3 @@ def _summary(found: "Scan", calibration: str) -> dict[str, Any]:
 
     seconds = {name: value for name, value in document["seconds"].items() if name != "total"}
     return summary(found.skymap(), calibration, seconds, document["outputs"])
-
-
-def _download(found: "Scan", folder: Path) -> dict[str, str]:
-    endings = {"zarr": ".zarr", "fits": ".multiorder.fits.gz", "png": ".png"}
-    return {kind: str(found.save(kind, folder / f"{found.id[:12]}{ending}")) for kind, ending in endings.items()}

@@ -15,7 +15,7 @@ from rich.progress import track
 
 from skymist.cli import text
 from skymist.cli.db import database_option, json_option, opened
-from skymist.cli.records import print_rows, server_option, source
+from skymist.cli.own import server_option, source
 from skymist.errors import ReadError, RequestError, SkymistError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def status(server: str | None, database: str, as_json: bool) -> None:
     if as_json:
         text.print_json({"streams": found})
     else:
-        print_rows(found, ("name", "state", "lag", "heard", "trouble"))
+        text.print_rows(found, ("name", "state", "lag", "heard", "trouble"))
 
 
 @stream.command()

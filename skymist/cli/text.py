@@ -1,7 +1,7 @@
 """What the command line prints: answers on standard output, progress and notes on standard error."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import degrees, radians
 from typing import Any
 
@@ -39,6 +39,20 @@ def note_compiling(reconstruction: object) -> None:
 def print_json(document: Mapping[str, Any]) -> None:
     """Print one JSON document, on one line."""
     click.echo(json.dumps(document, allow_nan=False))
+
+
+def print_rows(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...]) -> None:
+    """Print some columns of dictionaries as a table, as wide as it is."""
+    cells = [columns, *([_cell(row.get(name)) for name in columns] for row in rows)]
+    widths = [max(len(line[place]) for line in cells) for place in range(len(columns))]
+    for line in cells:
+        click.echo("   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    return "" if value is None else " ".join(str(value).split())
 
 
 def print_map(document: Mapping[str, Any]) -> None:

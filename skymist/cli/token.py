@@ -4,7 +4,7 @@ import click
 
 from skymist.cli import text
 from skymist.cli.db import database_option, json_option, opened, user
-from skymist.cli.records import print_rows, written
+from skymist.cli.own import written
 
 TOKEN = "id", "owner", "role", "created", "expires", "revoked"
 """Fields that are shown; its text is nowhere."""
@@ -52,7 +52,7 @@ def list_(database: str, as_json: bool) -> None:
     if as_json:
         text.print_json({"tokens": found})
     else:
-        print_rows(found, TOKEN)
+        text.print_rows(found, TOKEN)
 
 
 @token.command()

@@ -60,6 +60,8 @@ def create(session: Session, scan: Scan, who: str, **details: Any) -> tuple[Scan
     try:
         with session.begin_nested():
             session.add(scan)
+            session.flush()
+            session.refresh(scan, ["alert"])
     except IntegrityError:  # somebody else asked for it at the same moment
         return session.get_one(Scan, scan.id), False
     log.note(session, who, "asked for", "scan", scan.id, priority=scan.priority, rule=scan.rule, **details)

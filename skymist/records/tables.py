@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, LargeBinary, String, UniqueConstraint, select
 from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
 from skymist.model.alert import Role
@@ -182,6 +182,14 @@ class Scan(Base):
     started: Mapped[datetime | None]
     finished: Mapped[datetime | None]
     deleted: Mapped[datetime | None]
+
+    alert: Mapped[str | None] = column_property(
+        select(Alert.name)
+        .join(Event, Event.alert_id == Alert.id)
+        .where(Event.id == event_id)
+        .correlate_except(Alert, Event)
+        .scalar_subquery()
+    )  # the name that it has now
 
 
 class Artifact(Base):

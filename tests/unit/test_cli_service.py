@@ -4,7 +4,8 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +17,7 @@ from serving import running, serving, token
 
 from skymist import cli
 from skymist.cli.db import own_database
-from skymist.client import remember_token
+from skymist.client import connect, remember_token
 from skymist.errors import ReadError, RequestError, StoreError, UnknownNameError
 from skymist.records import Database, log, tokens
 from skymist.workflow.events import demo_path
@@ -39,6 +40,13 @@ def ask(*words: str, status: int = 0) -> Result:
         raise result.exception
     assert result.exit_code == status, result.output
     return result
+
+
+def until(look: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not look():
+        assert time.monotonic() < end, "it does not come"
+        time.sleep(0.05)
 
 
 def told(*words: str, status: int = 0) -> Any:
@@ -412,3 +420,52 @@ def test_records_by_way_of_the_service_are_those_of_the_database(
     assert bad["reason"] in told("quarantine", "retry", *server, status=1)["retried"][0]["reason"]
     assert told("alerts", "retract", "200101A", "--reason", "a fault", *server)["retracted"]
     assert told("alerts", "show", "200101A", *here)["retracted"]
+
+
+def test_scans_are_listed_shown_and_brought_home(
+    server: tuple[str, str], site: tuple[str, Database], home: Path
+) -> None:
+    own, tests = ("--database", site[1].url), ("--role", "test")
+    made = told("scan", "demo", *QUICK, *server)
+    listed = told("scans", "list", *tests, *server)
+    assert listed == told("scans", "list", *tests, *own)
+    (found,) = [each for each in listed["scans"] if each["id"] == made["scan_id"]]
+    assert listed == told("scans", "list", *tests, "--alert", found["alert"], "--state", "complete", *server)
+    assert listed == told("scans", "list", *tests, "--alert", found["alert"], "--state", "complete", *own)
+    assert told("scans", "list", *server) == told("scans", "list", *tests, "--state", "failed", *own) == {"scans": []}
+    for where in (server, own):
+        rows = ask("scans", "list", *tests, "--limit", "1", *where).stdout.splitlines()
+        assert rows[0].split()[:3] == ["id", "alert", "rule"]
+        assert "100 %" in rows[1]
+        assert found["id"][:12] in ask("alerts", "show", found["alert"], *tests, *where).stdout
+        shown = ask("scans", "show", found["id"][:8], *where).stdout.splitlines()
+        assert shown[0].startswith(f"{found['id'][:12]}  complete  {found['alert']}  asked for by a person")
+        assert "90 % region" in "\n".join(shown)
+    there, here = (told("scans", "show", found["id"], *where) for where in (server, own))
+    links, files = there["summary"].pop("outputs"), here["summary"].pop("outputs")
+    assert there == here
+    assert all(link.startswith(server[1]) for link in links.values())
+    assert all(Path(file).exists() for file in files.values())
+    outputs = told("scans", "get", found["id"][:8], *server)["outputs"]
+    assert told("map", "show", outputs["zarr"])["scan_id"] == found["id"]
+
+
+@pytest.mark.parametrize("by_service", [True, False])
+def test_scans_are_cancelled_and_run_again(
+    server: tuple[str, str], site: tuple[str, Database], home: Path, by_service: bool
+) -> None:
+    where = server if by_service else ("--database", site[1].url)
+    with connect(server[1]) as client:
+        slow = {"reco": "bowl", "levels": "16:0", "options": {"seconds": 0.02}, "seed": int(by_service)}
+        scan = client.scan(demo_path(), **slow)
+        until(lambda: scan.refresh().state == "running")
+        assert scan.id[:12] in ask("scans", "show", scan.id, *where).stdout
+        ask("scans", "cancel", scan.id[:10], *where)
+        until(lambda: scan.refresh().state == "cancelled")
+        assert told("scans", "rescan", scan.id, *where)["attempt"] == 2
+        assert "is cancel" in ask("scans", "cancel", scan.id, *where).stdout
+        until(lambda: scan.refresh().state == "cancelled")
+        with pytest.raises(RequestError, match="is cancelled; from there it can become queued, not cancelled"):
+            ask("scans", "cancel", scan.id, *where)
+    with pytest.raises(RequestError, match="no scan is called '00000000'; there are"):
+        ask("scans", "show", "00000000", *where)
