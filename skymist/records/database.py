@@ -44,13 +44,13 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = _url(url)
-        options: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 20, "max_overflow": 20}
+        is_file = self.url.startswith("sqlite")  # which is never away, as a server may be
         try:
-            self.engine = create_engine(self.url, **options)
+            self.engine = create_engine(self.url, pool_pre_ping=not is_file, pool_size=20, max_overflow=20)
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
             raise RequestError(f"{self}: no database can be opened: {error}") from None
         self._turn: AbstractContextManager[Any] = nullcontext()
-        if self.engine.dialect.name == "sqlite":
+        if is_file:
             self._turn = Lock()  # its one writer is waited for by looking again and again, where some look for ever
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)

@@ -1,6 +1,6 @@
 """Scans as records: asked for, claimed by a runner, watched, ended; each state may only follow certain others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -186,27 +186,46 @@ def recover(session: Session, alive: Callable[[str], bool], silence: timedelta) 
 
     One of which too many runners have died has failed.
     """
-    running = session.scalars(select(Scan).where(Scan.state == RUNNING).with_for_update(skip_locked=True)).all()
-    gone = [
-        scan for scan in running if not alive(scan.owner or "") or (scan.beat is None or scan.beat < now() - silence)
-    ]
-    for scan in gone:
+    found = gone(session, alive, silence, lock=True)
+    for scan in found:
         scan.deaths += 1
         state = CANCELLED if scan.wanted == CANCELLED else QUEUED
         if state == QUEUED and scan.deaths >= MOST_DEATHS:
             state = FAILED
             scan.error = f"{scan.deaths} runners died in the middle of it; what they computed is kept"
         move(session, scan, state, "skymist", gone=scan.owner)
-    return gone
+    return found
+
+
+def gone(session: Session, alive: Callable[[str], bool], silence: timedelta, *, lock: bool = False) -> list[Scan]:
+    """Return running scans whose runner is gone; see `recover`."""
+    late = now() - silence
+    running = _in_state(session, RUNNING, lock)
+    return [scan for scan in running if not alive(scan.owner or "") or scan.beat is None or scan.beat < late]
 
 
 def release(session: Session) -> list[Scan]:
     """Queue scans that waited for another one which has ended now."""
-    waiting = session.scalars(select(Scan).where(Scan.state == WAITING).with_for_update(skip_locked=True)).all()
-    ready = [scan for scan in waiting if _ended(session, scan.after_id)]
-    for scan in ready:
+    found = ready(session, lock=True)
+    for scan in found:
         move(session, scan, QUEUED, "skymist", after=scan.after_id)
-    return ready
+    return found
+
+
+def ready(session: Session, *, lock: bool = False) -> list[Scan]:
+    """Return waiting scans of which nothing has to end any more."""
+    return [scan for scan in _in_state(session, WAITING, lock) if _ended(session, scan.after_id)]
+
+
+def queued(session: Session) -> bool:
+    """Return whether there is anything for `claim`, of whatever priority."""
+    return session.scalar(select(Scan.id).where(Scan.state == QUEUED, Scan.deleted.is_(None)).limit(1)) is not None
+
+
+def _in_state(session: Session, state: ScanState, lock: bool) -> Sequence[Scan]:
+    """Return scans in a state; if they are locked, without those that somebody else has."""
+    query = select(Scan).where(Scan.state == state)
+    return session.scalars(query.with_for_update(skip_locked=True) if lock else query).all()
 
 
 def _ended(session: Session, scan_id: str | None) -> bool:

@@ -134,9 +134,13 @@ class Runner:
         """Do whatever the records ask for."""
         schedule(self.database, self.rules)
         fall_back(self.database, self.rules)
-        with self.database.begin() as session:
-            scans.release(session)
-            scans.recover(session, self._alive, timedelta(seconds=self.settings.silence_s))
+        silence = timedelta(seconds=self.settings.silence_s)
+        with self.database.read() as session:  # who writes has to wait for his turn, and others for him
+            due = scans.ready(session) or scans.gone(session, self._alive, silence)
+        if due:
+            with self.database.begin() as session:
+                scans.release(session)
+                scans.recover(session, self._alive, silence)
         while (scan := self._claim()) is not None:
             job = _Job(scan)
             with self._lock:
@@ -148,6 +152,9 @@ class Runner:
         busy = len(self._running())
         if busy >= MOST_AT_ONCE:
             return None
+        with self.database.read() as session:
+            if not scans.queued(session):
+                return None
         with self.database.begin() as session:
             return scans.claim(session, self.owner, REALTIME if busy >= self.settings.slots else None)
 
@@ -205,13 +212,15 @@ class Runner:
     def _beat(self, stop: threading.Event) -> None:
         """Say again and again how far each scan is, and hear whether it is still wanted."""
         while not (stop.is_set() and not self._running()):
-            for job in self._running():
-                patiently(partial(self._beat_one, job), stop)
+            patiently(self._beat_once, stop)
             time.sleep(self.settings.beat_s)
 
-    def _beat_one(self, job: _Job) -> None:
-        with self.database.begin() as session:
-            job.end = scans.beat(session, job.scan.id, self.owner, job.progress) or job.end
+    def _beat_once(self) -> None:
+        jobs = sorted(self._running(), key=lambda job: job.scan.id)  # rows are locked in one order by all
+        if jobs:
+            with self.database.begin() as session:
+                for job in jobs:
+                    job.end = scans.beat(session, job.scan.id, self.owner, job.progress) or job.end
 
     def _alive(self, owner: str) -> bool:
         """Return whether a runner may still be there; of another machine's nothing but its beats is known."""
