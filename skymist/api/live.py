@@ -15,7 +15,7 @@ from skymist.errors import StoreError
 from skymist.records import Database
 from skymist.records.scans import ENDED
 from skymist.records.tables import Scan
-from skymist.workflow.products import plain
+from skymist.workflow.plain import plain
 
 PERIOD_S, HEARTBEAT_S = 0.25, 15.0
 

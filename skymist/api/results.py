@@ -21,7 +21,8 @@ from skymist.records.tables import Artifact, Event, Scan, ScanState
 from skymist.records.tokens import Access
 from skymist.store.place import Place, place
 from skymist.store.zarr import read_skymap
-from skymist.workflow.products import EXPORTS, export, plain, summary
+from skymist.workflow.plain import plain
+from skymist.workflow.products import EXPORTS, export, summary
 
 router = make_router("/v1/scans", tags=["results"])
 

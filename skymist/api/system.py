@@ -24,7 +24,7 @@ from skymist.api.service import Served
 from skymist.model.request import default_levels
 from skymist.records.tables import Stream
 from skymist.records.tokens import Access
-from skymist.workflow.products import plain
+from skymist.workflow.plain import plain
 
 public, router = APIRouter(prefix="/v1", tags=["system"]), make_router(tags=["system"])
 

@@ -1,7 +1,4 @@
-"""The command line: ``skymist``.
-
-Exit status: 0 done, 1 the scan failed, 2 wrong usage or input, 130 interrupted.
-"""
+"""The command line: ``skymist``."""
 
 import gc
 import sys
@@ -22,6 +19,7 @@ from skymist.cli.records import alerts, quarantine
 from skymist.cli.scans import scans
 from skymist.cli.serve import serve
 from skymist.cli.simulate import simulate
+from skymist.cli.status import BAD_INPUT, FAILED, INTERRUPTED
 from skymist.cli.stream import stream
 from skymist.cli.token import token
 from skymist.errors import ScanError, SkymistError
@@ -29,7 +27,6 @@ from skymist.store.place import Place, place
 
 # Heavy parts are imported by the commands that need them: --help and usage errors come at once.
 
-FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 DEFAULT_OUT = "scans"
 
 

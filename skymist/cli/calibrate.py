@@ -48,6 +48,7 @@ def calibrate(
     from skymist import plugins
     from skymist.workflow import calibrate as workflow
     from skymist.workflow import events, products
+    from skymist.workflow.plain import plain
     from skymist.workflow.scan import Stopwatch
 
     watch = Stopwatch()
@@ -66,7 +67,7 @@ def calibrate(
     assert found is not None
     watch.lap("write")
     how = {"chosen": skymap.attrs["reconstruction"]["chosen"]} if "chosen" in skymap.attrs["reconstruction"] else {}
-    document = {"map": str(path), "event": products.plain(events.identify(loaded)), **how, **found}
+    document = {"map": str(path), "event": plain(events.identify(loaded)), **how, **found}
     document["seconds"] = {**watch.seconds, "total": sum(watch.seconds.values())}
     if as_json:
         text.print_json(document)

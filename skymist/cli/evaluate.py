@@ -10,6 +10,7 @@ from rich.table import Table
 from skymist.cli import bars, text
 from skymist.cli.cluster import cluster_options
 from skymist.cli.options import key_values
+from skymist.cli.status import INTERRUPTED
 
 
 @click.command()
@@ -59,7 +60,6 @@ def evaluate(
 
     SET is a set of simulated events (.npz), or any file of events that have a truth.
     """
-    from skymist.cli import INTERRUPTED
     from skymist.model.region import find_calibration
     from skymist.model.request import parse_levels
     from skymist.workflow import evaluate as workflow

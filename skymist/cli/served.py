@@ -9,6 +9,7 @@ from click.core import ParameterSource
 from skymist.cli import bars, text
 from skymist.cli.options import by_level
 from skymist.cli.scans import download
+from skymist.cli.status import INTERRUPTED
 from skymist.errors import RequestError
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ def scan(
     **here: Any,
 ) -> None:
     """Have a service scan an event, and print what it has found."""
-    from skymist.cli import INTERRUPTED
     from skymist.client import connect
     from skymist.model.region import find_calibration
 

@@ -37,7 +37,8 @@ from skymist.simulate.losses import bare_light
 from skymist.store.calibration import CalibrationStore, Trials
 from skymist.store.place import OnWait, Where
 from skymist.store.zarr import read_skymap
-from skymist.workflow.products import CONTAINMENTS, plain
+from skymist.workflow.plain import plain
+from skymist.workflow.products import CONTAINMENTS
 from skymist.workflow.scan import Stopwatch, load_reconstruction
 
 Profile = Callable[[Event, Directions, Fit], Losses]

@@ -10,7 +10,7 @@ from skymist.model.event import Event
 from skymist.model.reconstruction import Reconstruction
 from skymist.reco.topology import BOUND, FLOOR, ONE_SHOWER, SHOWER_M, Evidence, weigh
 from skymist.reco.track_losses import TrackLosses
-from skymist.workflow.products import plain
+from skymist.workflow.plain import plain
 from skymist.workflow.scan import load_reconstruction
 
 AUTO = "auto"

@@ -21,7 +21,7 @@ from skymist.reco.energy import Estimate, Profile
 from skymist.reco.track_losses import TrackLosses
 from skymist.store.place import Given, place, write_bytes
 from skymist.workflow.events import identify
-from skymist.workflow.products import plain
+from skymist.workflow.plain import plain
 
 Document = dict[str, Any]
 

@@ -39,7 +39,8 @@ from skymist.scan.run import run
 from skymist.store.calibration import Trials
 from skymist.workflow.calibrate import Perturbations, resimulate, result, subject_of
 from skymist.workflow.choice import Auto, choose, names
-from skymist.workflow.products import CONTAINMENTS, plain
+from skymist.workflow.plain import plain
+from skymist.workflow.products import CONTAINMENTS
 from skymist.workflow.scan import topology_of
 
 Row = dict[str, Any]

@@ -9,7 +9,7 @@ import numpy as np
 from skymist.model import sky
 from skymist.model.event import Event, Particle
 from skymist.readers import fetch, known_events, read_event
-from skymist.workflow.products import plain
+from skymist.workflow.plain import plain
 
 DEMO = "demo"
 

@@ -16,6 +16,7 @@ from skymist.model.detector import Detector
 from skymist.store import fits
 from skymist.store.diagnostics import read_diagnostics
 from skymist.store.place import Place, Where, place, write_bytes
+from skymist.workflow.plain import plain
 
 CONTAINMENTS = (0.5, 0.9)
 COMPARED = ("wilks", "icecube-2016", region.RESIMULATED.name)
@@ -84,17 +85,6 @@ def resimulated(data: xr.Dataset) -> dict[str, Any] | None:
         return None
     compared = {name: {_percent(share): _level(data, share, name) for share in CONTAINMENTS} for name in COMPARED}
     return dict(plain({**data.attrs["calibration"], "compared": compared}))
-
-
-def plain(value: Any) -> Any:
-    """Return the same with Python's own types, so that JSON can hold it; what is not finite becomes None."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return plain(value.tolist())
-    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def export(

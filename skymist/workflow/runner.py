@@ -27,6 +27,7 @@ from skymist.scan.progress import Progress
 from skymist.scan.run import Pace
 from skymist.store.place import Where, place
 from skymist.workflow import ingest, products
+from skymist.workflow.plain import plain
 from skymist.workflow.rules import Rules
 from skymist.workflow.scan import Stopwatch, scan_request
 from skymist.workflow.schedule import fall_back, schedule
@@ -93,7 +94,7 @@ class _Job:
 
     def take(self, progress: Progress) -> None:
         """Keep how far it is, and end it if it has to."""
-        self.progress = products.plain(progress.to_dict())
+        self.progress = plain(progress.to_dict())
         self.check()
 
     def check(self) -> None:
