@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.config import SchemathesisConfig
 from schemathesis.generation.stateful.state_machine import StepInput, StepOutput
 from schemathesis.schemas import BaseSchema
-from unit.test_api_access import BOWL, PULSES, TABLE, Site, check_problem, serving
+from serving import BOWL, PULSES, TABLE, Site, check_problem, opened, serving
 from unit.test_api_alerts import notice
 from unit.test_api_results import carry_out
 
@@ -52,13 +52,11 @@ def without_headers() -> dict[str, Any]:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Site]:
+def quick(folder: Path) -> Iterator[Site]:
     """Yield a service whose streams end soon, and which lets nobody wait."""
     limits = Limits(per_second=1e6, burst=1_000_000, stream_seconds=0.01)
-    with closing(Database(f"sqlite:///{folder}/records.sqlite")) as database:
-        database.upgrade()
-        with serving(ApiSettings(database, str(folder / "scans"), limits=limits)) as found:
-            yield found
+    with opened(folder, limits=limits) as settings, serving(settings) as found:
+        yield found
 
 
 def fill(site: Site) -> dict[str, str]:
@@ -74,7 +72,7 @@ def fill(site: Site) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with opened(tmp_path_factory.mktemp("site")) as found:
+    with quick(tmp_path_factory.mktemp("site")) as found:
         yield found
 
 
@@ -210,7 +208,7 @@ def test_whatever_was_done_before(tmp_path: Path, role: Access | None) -> None:
     once = settings(max_examples=3, stateful_step_count=20, deadline=None, database=None, phases=[Phase.generate],
                     suppress_health_check=list(HealthCheck))  # fmt: skip
     wrong: list[Exception] = []
-    with opened(tmp_path) as site:
+    with quick(tmp_path) as site:
         fill(site)
         attributes = {"site": site, "role": role, "seen": seen, "wrong": wrong}
         for number in range(walks):

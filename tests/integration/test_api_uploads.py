@@ -2,15 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from reader_fuzz import bases_of, cases
-from unit.test_api_access import Site, check_problem, serving
+from serving import Site, check_problem, opened, serving
 
-from skymist.api import ApiSettings, Limits
-from skymist.records import Database
+from skymist.api import Limits
 
 pytestmark = pytest.mark.integration
 
@@ -21,10 +19,8 @@ UPLOADS = 2000
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     limits = Limits(per_second=1e6, burst=1_000_000)
-    with closing(Database(f"sqlite:///{tmp_path}/records.sqlite")) as database:
-        database.upgrade()
-        with serving(ApiSettings(database, str(tmp_path / "scans"), limits=limits)) as found:
-            yield found
+    with opened(tmp_path, limits=limits) as settings, serving(settings) as found:
+        yield found
 
 
 def test_what_is_wrong_with_an_event_is_told(site: Site, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unit.test_api_access import PULSES, TABLE, Site, check_problem, serving
+from serving import PULSES, TABLE, Site, check_problem, serving
 from unit.test_api_scans import move
 
 from skymist.api import ApiSettings

@@ -3,13 +3,13 @@
 import asyncio
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from unit.test_api_access import Site, check_problem, serving
+from serving import Site, check_problem, opened, serving
 from unit.test_api_scans import move
 
 from skymist.api import ApiSettings, Limits
@@ -28,10 +28,8 @@ def site(database: Database, tmp_path: Path) -> Iterator[Site]:
 @pytest.fixture
 def quick(tmp_path: Path) -> Iterator[Site]:
     """With SQLite, and not for many."""
-    with closing(Database(f"sqlite:///{tmp_path}/records.sqlite")) as database:
-        database.upgrade()
-        with serving(ApiSettings(database, str(tmp_path / "scans"), limits=Limits(streams=3))) as found:
-            yield found
+    with opened(tmp_path, limits=Limits(streams=3)) as settings, serving(settings) as found:
+        yield found
 
 
 def told(answer: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:

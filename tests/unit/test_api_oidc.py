@@ -3,7 +3,6 @@
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,18 +12,16 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from unit.test_api_access import check_problem, serving
+from serving import check_problem, opened, serving
 
 from skymist.api import ApiSettings, Oidc
 from skymist.errors import RequestError, UnknownNameError
-from skymist.records import Database
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Iterator[ApiSettings]:
-    with closing(Database(f"sqlite:///{tmp_path}/records.sqlite")) as database:
-        database.upgrade()
-        yield ApiSettings(database, str(tmp_path / "scans"))
+    with opened(tmp_path) as found:
+        yield found
 
 
 @pytest.mark.parametrize(

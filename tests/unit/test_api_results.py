@@ -2,7 +2,7 @@
 
 import zipfile
 from collections.abc import Iterator
-from contextlib import closing, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 import httpx
@@ -10,14 +10,13 @@ import pytest
 import xarray as xr
 import zarr
 from distributed import Client
-from unit.test_api_access import Site, check_problem, serving
+from serving import Site, check_problem, opened, serving
 from unit.test_api_scans import move
 
 from skymist import cluster
-from skymist.api import ApiSettings
 from skymist.model import skymap
 from skymist.model.request import ScanRequest
-from skymist.records import Database, tables
+from skymist.records import tables
 from skymist.records.tables import Artifact, ScanState
 from skymist.store.zarr import SkyMapStore
 from skymist.workflow.ingest import load_event
@@ -33,11 +32,8 @@ def client() -> Iterator[Client]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("site")
-    with closing(Database(f"sqlite:///{folder}/records.sqlite")) as database:
-        database.upgrade()
-        with serving(ApiSettings(database, str(folder / "scans"))) as found:
-            yield found
+    with opened(tmp_path_factory.mktemp("site")) as settings, serving(settings) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from unit.test_api_access import BOWL, Site, check_problem, serving
+from serving import BOWL, Site, check_problem, opened, serving
 
 from skymist.api import ApiSettings
 from skymist.records import Database, scans, tables
@@ -86,12 +86,8 @@ def test_what_makes_no_sense_is_refused_and_says_why(
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, str]]:
     """A site with an event, which the tests leave as it is."""
-    folder = tmp_path_factory.mktemp("site")
-    database = Database(f"sqlite:///{folder}/records.sqlite")
-    database.upgrade()
-    with serving(ApiSettings(database, str(folder / "scans"))) as site:
+    with opened(tmp_path_factory.mktemp("site")) as settings, serving(settings) as site:
         yield site, site.event()
-    database.close()
 
 
 @pytest.mark.parametrize(

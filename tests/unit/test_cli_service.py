@@ -13,13 +13,15 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from serving import running, serving, token
+from serving import Site, opened, running, serving
 
 from skymist import cli
 from skymist.cli.db import own_database
+from skymist.cli.status import BAD_INPUT, INTERRUPTED
 from skymist.client import connect, remember_token
 from skymist.errors import ReadError, RequestError, StoreError, UnknownNameError
 from skymist.records import Database, log, tokens
+from skymist.records.tokens import Access
 from skymist.workflow.events import demo_path
 from skymist.workflow.ingest import NOTICE, take
 
@@ -92,7 +94,7 @@ def test_a_missing_package_is_one_line(home: Path, missing: str, words: tuple[st
     without = f"import sys; sys.modules[{missing!r}] = None; sys.argv[1:] = {list(words)}"
     run = f"{without}; from skymist.cli import main; main()"
     found = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=False)
-    assert found.returncode == cli.BAD_INPUT
+    assert found.returncode == BAD_INPUT
     assert "pip install 'skymist[service]'" in found.stderr
     assert len(found.stderr.splitlines()) == 1
 
@@ -314,21 +316,16 @@ def test_what_a_later_version_understands_leaves_the_quarantine(
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Database]]:
-    folder = tmp_path_factory.mktemp("site")
-    database = Database(str(folder / "records.sqlite"))
-    database.upgrade()
-    with serving(database, folder / "maps") as url, running(database, folder / "maps"):
-        yield url, database
-    database.close()
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with opened(tmp_path_factory.mktemp("site")) as settings, serving(settings) as found, running(settings):
+        yield found
 
 
 @pytest.fixture
-def server(site: tuple[str, Database]) -> tuple[str, str]:
+def server(site: Site) -> tuple[str, str]:
     """The words that name a service, whose token this user keeps."""
-    url, database = site
-    remember_token(url, token(database))
-    return "--server", url
+    remember_token(site.url, site.tokens[Access.OPERATOR])
+    return "--server", site.url
 
 
 def test_a_scan_of_a_service_reads_as_one_made_here(server: tuple[str, str], home: Path) -> None:
@@ -376,9 +373,7 @@ def test_mistakes_are_told_as_they_are_here(
         ask("scan", "demo", *server, *words)
 
 
-def test_a_name_that_is_no_file_is_the_services(
-    server: tuple[str, str], site: tuple[str, Database], home: Path
-) -> None:
+def test_a_name_that_is_no_file_is_the_services(server: tuple[str, str], site: Site, home: Path) -> None:
     told("scan", "demo", *QUICK, *server)
     (alert,) = told("alerts", "list", "--role", "test", *server)["alerts"]
     found = told("scan", f"{alert['run']}/{alert['event']}", *QUICK, *server)
@@ -396,18 +391,17 @@ def test_an_interrupted_client_leaves_the_scan_running(
     words = ("scan", "demo", *QUICK, "--option", "width_deg=9", *server)
     with monkeypatch.context() as patch:
         patch.setattr("skymist.client.scan.Scan.wait", interrupt)
-        result = ask(*words, status=cli.INTERRUPTED)
+        result = ask(*words, status=INTERRUPTED)
     assert f"goes on at {server[1]}" in result.stderr
     assert told(*words)["complete"]
 
 
 def test_records_by_way_of_the_service_are_those_of_the_database(
-    server: tuple[str, str], site: tuple[str, Database], home: Path
+    server: tuple[str, str], site: Site, home: Path
 ) -> None:
-    database = site[1]
-    here = ("--database", database.url)
-    take(database, ICECAT.rpartition("IC200103A")[0].encode(), NOTICE, "a test")
-    take(database, b"no notice", NOTICE, "a test")
+    here = ("--database", site.database.url)
+    take(site.database, ICECAT.rpartition("IC200103A")[0].encode(), NOTICE, "a test")
+    take(site.database, b"no notice", NOTICE, "a test")
     for words in (
         ("alerts", "list"),
         ("alerts", "show", "IceCube-200102A"),
@@ -422,10 +416,8 @@ def test_records_by_way_of_the_service_are_those_of_the_database(
     assert told("alerts", "show", "200101A", *here)["retracted"]
 
 
-def test_scans_are_listed_shown_and_brought_home(
-    server: tuple[str, str], site: tuple[str, Database], home: Path
-) -> None:
-    own, tests = ("--database", site[1].url), ("--role", "test")
+def test_scans_are_listed_shown_and_brought_home(server: tuple[str, str], site: Site, home: Path) -> None:
+    own, tests = ("--database", site.database.url), ("--role", "test")
     made = told("scan", "demo", *QUICK, *server)
     listed = told("scans", "list", *tests, *server)
     assert listed == told("scans", "list", *tests, *own)
@@ -451,10 +443,8 @@ def test_scans_are_listed_shown_and_brought_home(
 
 
 @pytest.mark.parametrize("by_service", [True, False])
-def test_scans_are_cancelled_and_run_again(
-    server: tuple[str, str], site: tuple[str, Database], home: Path, by_service: bool
-) -> None:
-    where = server if by_service else ("--database", site[1].url)
+def test_scans_are_cancelled_and_run_again(server: tuple[str, str], site: Site, home: Path, by_service: bool) -> None:
+    where = server if by_service else ("--database", site.database.url)
     with connect(server[1]) as client:
         slow = {"reco": "bowl", "levels": "16:0", "options": {"seconds": 0.02}, "seed": int(by_service)}
         scan = client.scan(demo_path(), **slow)

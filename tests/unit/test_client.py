@@ -16,13 +16,13 @@ from urllib.parse import unquote_plus
 
 import numpy as np
 import pytest
-from serving import running, serving, token
+from serving import Site, opened, running, serving
 
 import skymist
 from skymist.client import Scan, calls
 from skymist.errors import ConflictError, ReadError, RequestError, ScanError, StoreError
 from skymist.model.request import parse_levels
-from skymist.records import Database
+from skymist.records.tokens import Access
 from skymist.scan.progress import Progress, Stage
 from skymist.workflow.events import demo_path
 
@@ -410,17 +410,14 @@ def told(found: dict[str, Any]) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    database = Database(str(tmp_path_factory.mktemp("service") / "records.sqlite"))
-    database.upgrade()
-    yield database
-    database.close()
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with opened(tmp_path_factory.mktemp("site")) as settings, serving(settings) as found, running(settings):
+        yield found
 
 
 @pytest.fixture(scope="module")
-def service(records: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[skymist.client.Client]:
-    out = tmp_path_factory.mktemp("maps")
-    with serving(records, out) as url, running(records, out), skymist.connect(url, token(records)) as client:
+def service(site: Site) -> Iterator[skymist.client.Client]:
+    with skymist.connect(site.url, site.tokens[Access.OPERATOR]) as client:
         yield client
 
 
@@ -469,10 +466,8 @@ def test_results_are_saved_as_files(done: Scan, tmp_path: Path) -> None:
     assert not (tmp_path / "map.gif").exists()
 
 
-def test_the_folder_of_a_map_goes_with_the_client(
-    service: skymist.client.Client, records: Database, done: Scan
-) -> None:
-    client = skymist.connect(service._calls.url, token(records))
+def test_the_folder_of_a_map_goes_with_the_client(site: Site, done: Scan) -> None:
+    client = skymist.connect(site.url, site.tokens[Access.VIEWER])
     folder = Path(client.get_scan(done.id).skymap().encoding["source"])
     assert folder.exists()
     client.close()
@@ -512,12 +507,12 @@ def test_what_the_service_refuses_is_told_in_its_words(service: skymist.client.C
         service.retry(found["id"])
 
 
-def test_roles_are_told(service: skymist.client.Client, records: Database, done: Scan) -> None:
-    with skymist.connect(service._calls.url, token(records, "viewer")) as viewer:
+def test_roles_are_told(site: Site, done: Scan) -> None:
+    with skymist.connect(site.url, site.tokens[Access.VIEWER]) as viewer:
         assert viewer.me()["role"] == "viewer"
         with pytest.raises(RequestError, match="ask for a token of a higher role"):
             viewer.get_scan(done.id).rescan()
-    with skymist.connect(service._calls.url, "skymist_guess") as nobody:
+    with skymist.connect(site.url, "skymist_guess") as nobody:
         assert nobody.health()["status"] == "ok"
         with pytest.raises(RequestError, match=r"unknown, expired or revoked.*SKYMIST_TOKEN"):
             nobody.me()

@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
-from serving import running, serving, token
+from serving import opened, running, serving
 
 from skymist.api import ApiSettings, create_app
 from skymist.records import Database, scans
+from skymist.records.tokens import Access
 from skymist.workflow.events import demo_path
 from skymist.workflow.settings import ServiceSettings
 
@@ -42,11 +43,8 @@ def test_the_paths_are_all_there_are() -> None:
 def test_the_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "event.csv").write_bytes(demo_path().read_bytes())
     monkeypatch.chdir(tmp_path)
-    database = Database(str(tmp_path / "records.sqlite"))
-    database.upgrade()
-    with serving(database, tmp_path) as url, running(database, tmp_path):
-        monkeypatch.setenv("SKYMIST_TOKEN", token(database))
+    with opened(tmp_path) as settings, serving(settings) as site, running(settings):
+        monkeypatch.setenv("SKYMIST_TOKEN", site.tokens[Access.ANALYST])
         names: dict[str, object] = {}
-        exec(compile(block("python").replace("http://127.0.0.1:8642", url), "guide", "exec"), names)
+        exec(compile(block("python").replace("http://127.0.0.1:8642", site.url), "guide", "exec"), names)
     assert str(getattr(names["skymap"], "attrs", {})["request"])
-    database.close()
