@@ -16,6 +16,7 @@ from skymist.cli.energy import energy
 from skymist.cli.evaluate import evaluate
 from skymist.cli.options import by_level
 from skymist.cli.records import alerts, quarantine
+from skymist.cli.scanned import chosen_for
 from skymist.cli.scans import scans
 from skymist.cli.serve import serve
 from skymist.cli.simulate import simulate
@@ -168,10 +169,8 @@ def _scan(
     event = events.load_event(source, pulses, mirror)
     circle = None if cone is None else Cone.parse(cone, event)
     watch.lap("read")
-    text.note_compiling(asked)
-    reconstruction, chosen = choice.choose(asked, event)
+    reconstruction, chosen = chosen_for(event, asked)
     watch.lap("setup")
-    text.note_compiling(reconstruction)
     with bars.of_scan() as show:
         skymap = workflow.scan_event(
             event, reconstruction, steps, circle, seed, seeds=seeds, level_options=at_level,

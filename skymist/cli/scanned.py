@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from skymist.model.event import Event
+    from skymist.model.reconstruction import Reconstruction
+    from skymist.workflow.choice import Auto, Choice
     from skymist.workflow.scan import Stopwatch
 
 
@@ -55,18 +57,26 @@ def scan(
 ) -> "xr.Dataset":
     """Return the map of a scan, which is made if there is none; it says what was chosen, and why."""
     from skymist.model.request import parse_levels
-    from skymist.workflow.choice import choose, load
+    from skymist.workflow.choice import load
     from skymist.workflow.scan import scan_event
 
     everywhere, at_level = by_level(options)
     steps = None if levels is None else parse_levels(levels)
-    asked = load(reco or "track-mpe", everywhere)
-    text.note_compiling(asked)
-    reconstruction, chosen = choose(asked, event)
-    text.note_compiling(reconstruction)
+    reconstruction, chosen = chosen_for(event, load(reco or "track-mpe", everywhere))
     with bars.of_scan() as show:
         return scan_event(
             event, reconstruction, steps, level_options=at_level, chosen=None if chosen is None else chosen.to_dict(),
             out=out, cluster_name=cluster, workers=workers, on_progress=show, on_wait=text.note,
             watch=watch,
         )  # fmt: skip
+
+
+def chosen_for(event: "Event", asked: "Reconstruction | Auto") -> "tuple[Reconstruction, Choice | None]":
+    """Return what to run on an event, and say of what has to be compiled for it."""
+    from skymist.workflow.choice import choose
+
+    text.note_compiling(asked)
+    reconstruction, choice = choose(asked, event)
+    if choice is not None:
+        text.note_compiling(reconstruction)
+    return reconstruction, choice

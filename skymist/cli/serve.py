@@ -1,9 +1,11 @@
 """``skymist serve``: the whole service with one command, or one of its parts."""
 
+import errno
 import json
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from datetime import UTC, datetime
@@ -14,18 +16,23 @@ import click
 
 from skymist.cli import text
 from skymist.cli.cluster import own_configs
-from skymist.cli.db import own_database
+from skymist.cli.db import connect, own_database
+from skymist.cli.status import BAD_INPUT
+from skymist.errors import RequestError
 
 if TYPE_CHECKING:
     from skymist.records import Database
+    from skymist.workflow.rules import Rules
     from skymist.workflow.settings import ServiceSettings
 
 PARTS = "api", "workflow", "streams"
 NICENESS = 10
 """Of what computes: whoever asks, and messages that come in, find a processor at once."""
 
-GRAVE = 2
-"""Exit status of wrong usage or input: starting again would not help."""
+BACKLOG = 2048
+"""Connections that may wait to be accepted."""
+
+_log = logging.getLogger(__name__)
 
 
 class JsonLines(logging.Formatter):
@@ -77,11 +84,12 @@ def serve(config: Path | None, parts: tuple[str, ...], **given: object) -> None:
     if len(parts) == 1:
         _run_part(parts[0], settings, stop)
         return
-    _prepare(settings)
+    parts = parts or _useful(settings)
+    _prepare(settings, parts)
     from skymist.workflow.supervisor import supervise
 
-    commands = {part: [sys.executable, "-m", "skymist", *_arguments(part)] for part in parts or _useful(settings)}
-    if status := supervise(commands, stop, lambda code: code == GRAVE):
+    commands = {part: [sys.executable, "-m", "skymist", *_arguments(part)] for part in parts}
+    if status := supervise(commands, stop, lambda code: code == BAD_INPUT):
         raise click.exceptions.Exit(status)
 
 
@@ -96,9 +104,16 @@ def _useful(settings: "ServiceSettings") -> tuple[str, ...]:
     return PARTS if settings.folders or settings.kafka else ("api", "workflow")
 
 
-def _prepare(settings: "ServiceSettings") -> None:
-    """Make tables where there are none, and let this machine's user in."""
-    database = _database(settings)
+def _prepare(settings: "ServiceSettings", parts: tuple[str, ...]) -> None:
+    """Refuse what is misspelt before anything begins, make tables where there are none, and let this user in."""
+    database = connect(settings.database)
+    from skymist.alerts.folder import Folder
+
+    if "streams" in parts:
+        for folder in settings.folders:
+            Folder(Path(folder))
+    if "workflow" in parts and settings.rules:
+        _rules(settings)
     if database.engine.dialect.name == "sqlite" or database.version() is None:
         database.upgrade()
     database.check()
@@ -122,11 +137,11 @@ def _let_in(database: "Database", settings: "ServiceSettings") -> None:
 
 
 def _run_part(part: str, settings: "ServiceSettings", stop: threading.Event) -> None:
+    database = connect(settings.database)
     from skymist.records import patiently
     from skymist.workflow.supervisor import stop_with_parent
 
     stop_with_parent(stop)
-    database = _database(settings)
     patiently(database.version, stop)  # a server that is away comes back; wrong tables remain wrong
     database.check()
     {"api": _api, "workflow": _workflow, "streams": _streams}[part](settings, database, stop)
@@ -134,16 +149,18 @@ def _run_part(part: str, settings: "ServiceSettings", stop: threading.Event) -> 
 
 
 def _api(settings: "ServiceSettings", database: "Database", stop: threading.Event) -> None:
+    listener = listen_at(
+        settings.host, settings.port, stop
+    )  # before anything slow: who asks now, waits and is answered
+    if listener is None:
+        return
     import uvicorn
 
     from skymist.api import ApiSettings, Oidc, create_app
 
     oidc = Oidc(**settings.oidc) if settings.oidc else None
     app = create_app(ApiSettings(database, settings.out, _clusters(settings), oidc=oidc))
-    config = uvicorn.Config(
-        app, settings.host, settings.port, log_config=None, access_log=False, server_header=False,
-        timeout_graceful_shutdown=5,
-    )  # fmt: skip
+    config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)
 
     def end() -> None:
@@ -151,16 +168,38 @@ def _api(settings: "ServiceSettings", database: "Database", stop: threading.Even
         server.should_exit = True
 
     threading.Thread(target=end, daemon=True).start()
-    server.run()
+    server.run([listener])
+
+
+def listen_at(host: str, port: int, stop: threading.Event) -> socket.socket | None:
+    """Return a socket that listens there, as soon as no other process does; None if `stop` is set before.
+
+    Raises
+    ------
+    RequestError
+        If this machine has no such address, or the port is not for this user.
+    """
+    family, told = socket.AF_INET6 if ":" in host else socket.AF_INET, False
+    while not stop.is_set():
+        try:
+            return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise RequestError(f"nothing can listen at port {port} of {host}: {error.strerror}") from None
+        if not told:
+            _log.warning(
+                "port %d of %s is in use by another process; waiting for it (or give another --port)", port, host
+            )
+        told = True
+        stop.wait(0.2)
+    return None
 
 
 def _workflow(settings: "ServiceSettings", database: "Database", stop: threading.Event) -> None:
-    from skymist.workflow.rules import load_rules
     from skymist.workflow.runner import Runner, RunnerSettings
 
     os.nice(NICENESS)
-    rules = load_rules(Path(settings.rules) if settings.rules else None)
-    Runner(database, rules, RunnerSettings(settings.out, _clusters(settings), settings.slots)).run(stop)
+    Runner(database, _rules(settings), RunnerSettings(settings.out, _clusters(settings), settings.slots)).run(stop)
 
 
 def _streams(settings: "ServiceSettings", database: "Database", stop: threading.Event) -> None:
@@ -169,14 +208,14 @@ def _streams(settings: "ServiceSettings", database: "Database", stop: threading.
     listen(database, make_sources(settings.folders, settings.kafka), stop)
 
 
+def _rules(settings: "ServiceSettings") -> "Rules":
+    from skymist.workflow.rules import load_rules
+
+    return load_rules(Path(settings.rules) if settings.rules else None)
+
+
 def _clusters(settings: "ServiceSettings") -> Path:
     return Path(settings.clusters) if settings.clusters else own_configs()
-
-
-def _database(settings: "ServiceSettings") -> "Database":
-    from skymist.records import Database
-
-    return Database(settings.database)
 
 
 def _stop_on_signals() -> threading.Event:

@@ -207,8 +207,8 @@ def _paced(messages: "Sequence[tuple[int | None, Message]]", speed: float | None
 def _print(document: Mapping[str, Any]) -> None:
     bad = document["quarantined"]
     text.answers.print(
-        f"{document['messages']:,} messages, {document['new']:,} of them new, about {document['alerts']:,} alerts; "
-        f"{len(bad):,} in quarantine"
+        f"messages: {document['messages']:,} ({document['new']:,} new), alerts: {document['alerts']:,}, "
+        f"in quarantine: {len(bad):,}"
     )
     if not document["new"]:
         text.answers.print("nothing changed: all of them were known")

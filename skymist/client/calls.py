@@ -1,6 +1,7 @@
 """Calls of the REST API: tokens, patience, and answers that are errors."""
 
 import ipaddress
+import logging
 import os
 import random
 import re
@@ -26,6 +27,8 @@ BUSY = 429, 503
 """Statuses after which the same may be asked again, as nothing was done."""
 
 Taken = TypeVar("Taken")
+
+_log = logging.getLogger(__name__)
 
 
 class Calls:
@@ -112,7 +115,7 @@ class Calls:
         **what
             As httpx takes it.
         """
-        httpx, until, pause_s = load_httpx(), time.monotonic() + patience_s, 0.1
+        httpx, until, pause_s, told = load_httpx(), time.monotonic() + patience_s, 0.1, False
         while True:
             wait_s = pause_s * random.uniform(0.5, 1.0)  # those who were cut off at once come back one after another
             try:
@@ -127,6 +130,9 @@ class Calls:
                 again = not once or isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
             if not again or time.monotonic() + wait_s > until:
                 raise failure
+            if isinstance(failure, StoreError) and not told:
+                _log.warning("%s; trying again for %.0f s", failure, patience_s)
+                told = True
             time.sleep(wait_s)
             pause_s = min(2 * pause_s, 5.0)
 

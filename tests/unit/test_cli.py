@@ -55,6 +55,13 @@ def test_scan_prints_one_json_document_of_the_promised_form(shell: Shell) -> Non
     assert all(Path(path).exists() for path in document["outputs"].values())
 
 
+def test_what_has_to_be_compiled_is_said_once(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skymist.reco.bowl.Bowl.compiled", False, raising=False)
+    status, _, notes = shell("scan", "demo", *QUICK)
+    assert status == 0
+    assert notes.count("compiling bowl for this machine") == 1
+
+
 def test_the_same_scan_again_computes_nothing(shell: Shell) -> None:
     first, second = (shell.json("scan", "demo", *QUICK) for _ in range(2))
     assert first["seconds"]["compute"] > second["seconds"]["compute"] == 0

@@ -2,8 +2,10 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -17,6 +19,7 @@ from serving import Site, opened, running, serving
 
 from skymist import cli
 from skymist.cli.db import own_database
+from skymist.cli.serve import listen_at
 from skymist.cli.status import BAD_INPUT, INTERRUPTED
 from skymist.client import connect, remember_token
 from skymist.errors import ReadError, RequestError, StoreError, UnknownNameError
@@ -88,7 +91,12 @@ def test_help_needs_no_package_of_the_service() -> None:
 
 @pytest.mark.parametrize(
     ("missing", "words"),
-    [("sqlalchemy", ("db", "version")), ("httpx", ("scan", "demo", "--server", "http://127.0.0.1:1"))],
+    [
+        ("sqlalchemy", ("db", "version")),
+        ("httpx", ("scan", "demo", "--server", "http://127.0.0.1:1")),
+        ("alembic", ("serve",)),
+        ("alembic", ("serve", "--part", "api")),
+    ],
 )
 def test_a_missing_package_is_one_line(home: Path, missing: str, words: tuple[str, ...]) -> None:
     without = f"import sys; sys.modules[{missing!r}] = None; sys.argv[1:] = {list(words)}"
@@ -97,6 +105,42 @@ def test_a_missing_package_is_one_line(home: Path, missing: str, words: tuple[st
     assert found.returncode == BAD_INPUT
     assert "pip install 'skymist[service]'" in found.stderr
     assert len(found.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("--folder", "nowhere"), "nowhere is no folder that could be watched"),
+        (("--rules", "nowhere.yaml"), "nowhere.yaml"),
+        (("--config", "nowhere.yaml"), "nowhere.yaml"),
+    ],
+)
+def test_a_service_that_could_not_work_is_not_begun(home: Path, words: tuple[str, ...], reason: str) -> None:
+    command = [sys.executable, "-m", "skymist", "serve", *words]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.returncode == BAD_INPUT
+    assert reason in found.stderr
+    assert len(found.stderr.splitlines()) == 1
+    assert not any(home.rglob("*.sqlite"))
+
+
+def test_a_port_that_another_process_has_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        threading.Timer(0.5, other.close).start()
+        found = listen_at("127.0.0.1", port, stop)
+    assert found is not None
+    with found:
+        assert found.getsockname()[1] == port
+        assert caplog.text.count("in use by another process") == 1
+        threading.Timer(0.3, stop.set).start()
+        assert listen_at("127.0.0.1", port, stop) is None
+
+
+def test_an_address_of_another_machine_is_refused() -> None:
+    with pytest.raises(RequestError, match=r"nothing can listen at port 8642 of 192\.0\.2\.1"):
+        listen_at("192.0.2.1", 8642, threading.Event())
 
 
 # Database
@@ -173,7 +217,7 @@ def test_a_replay_says_what_came_of_it_and_a_second_one_changes_nothing(made: Da
     before = told("alerts", "list")
     assert [each["name"] for each in before["alerts"]] == ["IceCube-200102A", "IceCube-200101A"]
     text = ask("stream", "replay", "icecat.csv").stdout
-    assert "3 messages, 0 of them new, about 2 alerts; 1 in quarantine" in text
+    assert "messages: 3 (0 new), alerts: 2, in quarantine: 1" in text
     assert "nothing changed" in text
     assert told("alerts", "list") == before
 

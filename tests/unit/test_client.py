@@ -274,14 +274,17 @@ def test_a_broken_connection_is_tried_again_only_where_that_does_nothing_twice(
     assert len(server.asked) == 4
 
 
-def test_what_nobody_heard_is_said_again(server: Scripted, waits: list[float]) -> None:
-    """A connection that is refused has done nothing, whatever was to be sent."""
+def test_what_nobody_heard_is_said_again(waits: list[float], caplog: pytest.LogCaptureFixture) -> None:
+    """A connection that is refused has done nothing, whatever was to be sent; who waits is told why."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{found.getsockname()[1]}"
     with skymist.connect(url) as client, pytest.raises(StoreError, match=f"{url} cannot be reached"):
         client.retract("IceCube-230416A", "a fault")
     assert len(waits) > 5
+    (told,) = [record.getMessage() for record in caplog.records if record.name == "skymist.client.calls"]
+    assert told.startswith(f"{url} cannot be reached")
+    assert told.endswith("trying again for 10 s")
 
 
 # What is sent and what comes
