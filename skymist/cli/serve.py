@@ -149,9 +149,8 @@ def _run_part(part: str, settings: "ServiceSettings", stop: threading.Event) -> 
 
 
 def _api(settings: "ServiceSettings", database: "Database", stop: threading.Event) -> None:
-    listener = listen_at(
-        settings.host, settings.port, stop
-    )  # before anything slow: who asks now, waits and is answered
+    # Before anything slow: who asks in the meantime waits, and is answered.
+    listener = listen_at(settings.host, settings.port, stop)
     if listener is None:
         return
     import uvicorn
@@ -187,9 +186,7 @@ def listen_at(host: str, port: int, stop: threading.Event) -> socket.socket | No
             if error.errno != errno.EADDRINUSE:
                 raise RequestError(f"nothing can listen at port {port} of {host}: {error.strerror}") from None
         if not told:
-            _log.warning(
-                "port %d of %s is in use by another process; waiting for it (or give another --port)", port, host
-            )
+            _log.warning("port %d of %s is in use by another process: waiting for it; --port gives another", port, host)
         told = True
         stop.wait(0.2)
     return None
