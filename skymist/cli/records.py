@@ -52,7 +52,7 @@ def alerts_show(name: str, role: str, server: str | None, database: str, as_json
     """Show all revisions and scans of the alert NAME: IceCube-YYMMDDX, an earlier name of it, or RUN/EVENT."""
     with source(server, database) as records:
         found = {**records.alert(name, role=role), "revisions": list(records.revisions(name, role=role))}
-        scans = [] if as_json else [each.document for each in records.scans(alert=name.replace("/", "_"), role=role)]
+        scans = [] if as_json else [each.document for each in records.scans(alert=name, role=role)]
     if as_json:
         text.print_json(found)
     else:

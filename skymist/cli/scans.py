@@ -40,8 +40,7 @@ def scans_list(
 ) -> None:
     """List scans, the latest first, with their best fits so far."""
     with source(server, database) as records:
-        name = None if alert is None else alert.replace("/", "_")
-        documents = (each.document for each in records.scans(alert=name, state=state, role=role))
+        documents = (each.document for each in records.scans(alert=alert, state=state, role=role))
         found = list(islice(documents, limit))
     if as_json:
         text.print_json({"scans": found})
