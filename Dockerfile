@@ -8,6 +8,7 @@ FROM python:${PYTHON}-slim-bookworm AS build
 ENV SOURCE_DATE_EPOCH=1767225600 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
+COPY catalogs catalogs
 COPY cluster_configs cluster_configs
 COPY skymist skymist
 RUN python -m venv /opt/skymist

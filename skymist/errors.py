@@ -8,8 +8,9 @@
     │   ├── UnknownNameError a name that is not registered; lists the known ones
     │   └── ConflictError    what is asked of a record does not fit the state it is in
     ├── StoreError           a store that cannot be used (locked, another scan's, too new)
-    └── ScanError            a scan that could not be finished
-        └── SchedulerLostError   for want of a scheduler; another one can go on with it
+    ├── ScanError            a scan that could not be finished
+    │   └── SchedulerLostError   for want of a scheduler; another one can go on with it
+    └── SendError            a circular or notice that was not taken, or nobody knows
 
 Only the doors (command line, REST, dashboard) turn them into exit codes, HTTP statuses or messages.
 """
@@ -92,3 +93,21 @@ class ScanError(SkymistError):
 
 class SchedulerLostError(ScanError):
     """The Dask scheduler is gone; what was evaluated is kept, and the scan can go on with another one."""
+
+
+class SendError(SkymistError):
+    """Something that was to go out has not, or nobody knows.
+
+    Parameters
+    ----------
+    reason : str
+    outcome : str
+        ``refused`` (it would be again), ``not sent`` (it may be tried again) or ``unknown`` (it may have arrived).
+    """
+
+    def __init__(self, reason: str, outcome: str) -> None:
+        self.reason, self.outcome = reason, outcome
+        super().__init__(reason, outcome)
+
+    def __str__(self) -> str:
+        return self.reason

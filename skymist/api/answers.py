@@ -9,6 +9,7 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from skymist.model.alert import Role
+from skymist.model.circular import State
 from skymist.records.tables import InputStatus, ScanState
 from skymist.records.tokens import Access
 
@@ -185,6 +186,112 @@ class ReconstructionAnswer(BaseModel):
     about: str = Field(description="What it is, in one line")
     levels: str = Field(description="Of a scan for which nobody chose any")
     options: list[OptionAnswer] = Field(description="What can be set")
+
+
+class PublicationItem(Answer):
+    """A circular or notice in a list."""
+
+    id: int = Field(description="Its number here")
+    kind: str = Field(description="circular or notice")
+    template: str = Field(description="What it was drafted as")
+    alert: str = Field(description="Name of the alert")
+    role: Role = Field(description="Of the alert: observation, prediction or test")
+    state: State = Field(description="draft, approved, sending, sent or withdrawn")
+    head: int = Field(description="Number of the revision that counts")
+    approved: int | None = Field(description="Number of the revision that was approved")
+    approver: str = Field(description="Who approved it")
+    channel: str = Field(description="By which it is sent")
+    sender: str = Field(description="Who confirmed what goes out")
+    error: str = Field(description="Why it has not gone out, in words")
+    number: str = Field(description="What it is called where it went")
+    sent: datetime | None = Field(description="When it went out")
+    created: datetime = Field(description="When it was drafted")
+    changed: datetime = Field(description="When something of it last changed")
+    locked_by: str = Field(description="Who is editing; empty if nobody is")
+    locked_until: datetime | None = Field(description="Until when nobody else can")
+
+
+class TextItem(Answer):
+    """A revision of a publication."""
+
+    number: int = Field(description="Counts up from 1")
+    base: int | None = Field(description="The revision that it was made of")
+    aside: bool = Field(description="Kept, but somebody else's came before")
+    who: str = Field(description="Who wrote it")
+    note: str = Field(description="What they said of it")
+    subject: str = Field(description="In one line")
+    created: datetime = Field(description="When")
+
+
+class CommentAnswer(Answer):
+    """What somebody said of a publication."""
+
+    id: int = Field(description="Counts up")
+    number: int = Field(description="The revision that was the last then")
+    who: str = Field(description="Who said it")
+    text: str = Field(description="What")
+    created: datetime = Field(description="When")
+
+
+class PublicationAnswer(PublicationItem):
+    """A circular or notice with its text."""
+
+    revision: int = Field(description="Number of the revision that is shown")
+    subject: str = Field(description="In one line")
+    body: str = Field(description="Plain text")
+    facts: list[Json] = Field(description="What it was drafted from: name, value, of, source, source_id, detail")
+    spans: list[Json] = Field(description="Where in the body facts stand: start, end, fact")
+    texts: list[TextItem] = Field(description="All revisions, in their order")
+    comments: list[CommentAnswer] = Field(description="All comments, in their order")
+
+
+class EditedAnswer(PublicationItem):
+    """What became of an edit."""
+
+    aside: Json | None = Field(
+        description="null if it counts; else the revision under which it is kept, the reason, both texts merged, and "
+        "the number of conflicts in that"
+    )
+
+
+class RedraftedAnswer(PublicationItem):
+    """What became of a text when the facts had changed."""
+
+    changes: list[Json] = Field(description="Of the facts: name, of, old, new")
+    conflicts: int = Field(description="Places that both an editor and the facts have changed, marked in the text")
+
+
+class FindingAnswer(Answer):
+    """Something that is wrong in a text, or may be."""
+
+    level: str = Field(description="error (it cannot be approved) or warning")
+    rule: str = Field(description="What it breaks")
+    why: str = Field(description="In words")
+    where: str = Field(description="Place, for people")
+    says: str = Field(description="What stands there")
+    expected: str = Field(description="What the records have")
+    source: str = Field(description="Which of them")
+    start: int | None = Field(description="Of the letters meant, counted from the beginning of the body")
+    end: int | None = Field(description="Behind the last of them")
+
+
+class DiffAnswer(BaseModel):
+    """Two revisions side by side."""
+
+    diff: str = Field(description="In the unified format")
+
+
+class PreviewAnswer(BaseModel):
+    """What would go out."""
+
+    id: int = Field(description="Of the publication")
+    kind: str = Field(description="circular or notice")
+    state: State = Field(description="Only what is approved can be sent")
+    revision: int = Field(description="Its last revision")
+    content: str = Field(description="The bytes that go out")
+    sha256: str = Field(description="Of these bytes; whoever has them sent says it")
+    web_link: str | None = Field(description="To GCN's form with all filled in; null for a notice")
+    email: str | None = Field(description="To GCN, as it would be sent; null for a notice")
 
 
 class TokenAnswer(Answer):

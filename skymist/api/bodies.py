@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from skymist.api.words import Name, Options, Text
-from skymist.model.alert import Role
+from skymist.model.alert import Role, Tense
 from skymist.model.request import MOST_SEEDS
 from skymist.records.tokens import DAYS, MOST_DAYS, Access
 from skymist.workflow.wish import Wish
@@ -78,6 +78,79 @@ class RetractBody(Body):
 
     reason: Reason = Field(description="In words, for all who read the alert")
     role: Role = Field(Role.OBSERVATION, strict=False, description="Of the alert")
+
+
+Words = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
+Revision = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class DraftBody(Body):
+    """What to draft."""
+
+    alert: Name = Field(description="Any name of an alert, or RUN_EVENT")
+    kind: Name = Field("circular", description="circular or notice")
+    role: Role = Field(Role.OBSERVATION, strict=False, description="Of the alert")
+    template: Name = Field("auto", description="What to say; auto for what fits the alert")
+    scan: Name | None = Field(None, description="Id of the scan that gives the position; the last one by default")
+    tense: Tense = Field(Tense.TEST, strict=False, description="Of a notice")
+    detector_state: Words = Field("", description="A sentence on the state of the detector")
+    remark: Words = Field("", description="A sentence on anything unusual")
+    reason: Words = Field("", description="Why an alert is taken back")
+
+
+class TextBody(Body):
+    """A new revision of a text."""
+
+    base: Revision = Field(description="The revision that was edited")
+    subject: Text = Field(description="In one line")
+    body: Annotated[str, StringConstraints(min_length=1, max_length=100_000, pattern=r"^[^\x00]*$")] = Field(
+        description="Plain text"
+    )
+    note: Text = Field("", description="What was changed, and why")
+
+
+class RedraftBody(Body):
+    """From what to draft again."""
+
+    scan: Name | None = Field(None, description="Id of the scan that gives the position; the last one by default")
+
+
+class UnlockBody(Body):
+    """Whose lock to take away."""
+
+    by_force: bool = Field(False, description="Also that of somebody else")
+
+
+class CommentBody(Body):
+    """What somebody has to say."""
+
+    text: Reason = Field(description="In words, for all who see the publication")
+
+
+class ApproveBody(Body):
+    """What is approved."""
+
+    revision: Revision = Field(description="The revision that was read")
+
+
+class WithdrawBody(Body):
+    """Why it will not be sent."""
+
+    reason: Words = Field("", description="In words")
+
+
+class SendBody(Body):
+    """What is to go out."""
+
+    confirm: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12,64}$")] = Field(
+        description="SHA-256 of the bytes as /preview shows them, or its first digits (at least 12)"
+    )
+
+
+class SentBody(Body):
+    """How a person has sent it."""
+
+    number: Name = Field(description="What it is called there, such as the number of the circular")
 
 
 class TokenBody(Body):

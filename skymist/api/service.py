@@ -12,6 +12,7 @@ from skymist.api.metrics import Metrics
 from skymist.api.oidc import Issuer
 from skymist.api.settings import ApiSettings
 from skymist.records import Database
+from skymist.workflow.desk import Desk
 
 
 class Service:
@@ -27,6 +28,7 @@ class Service:
         self.buckets = Buckets(settings.limits.per_second, settings.limits.burst)
         self.live = Live(settings.database, settings.limits)
         self.metrics = Metrics(settings.database)
+        self.desk = Desk(settings.database, settings.desk)
         self.issuer = None if settings.oidc is None else Issuer(settings.oidc)
         self.drawing = Lock()  # one file at a time is made of a map, so that all other requests find a processor
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from skymist.errors import RequestError, UnknownNameError
 from skymist.records import Database
 from skymist.records.tokens import Access
+from skymist.workflow.desk import DeskSettings
 
 LOOPBACK = "127.0.0.1", "::1", "localhost"
 ASYMMETRIC = "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
@@ -102,6 +103,8 @@ class ApiSettings:
     limits : Limits
     oidc : Oidc, optional
         An issuer whose tokens are accepted beside our own.
+    desk : DeskSettings
+        Of circulars.
     """
 
     database: Database
@@ -109,3 +112,4 @@ class ApiSettings:
     clusters: Path | None = None
     limits: Limits = field(default_factory=Limits)
     oidc: Oidc | None = None
+    desk: DeskSettings = field(default_factory=DeskSettings)

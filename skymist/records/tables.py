@@ -8,12 +8,24 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, LargeBinary, String, UniqueConstraint, select
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    select,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
 from skymist.model.alert import Role
+from skymist.model.circular import State
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -218,6 +230,81 @@ class Stream(Base):
     changed: Mapped[datetime] = mapped_column(default=now)
 
 
+class Publication(Base):
+    """What we tell the world: a circular or a notice, in its revisions; see `skymist.records.publications`."""
+
+    __tablename__ = "publications"
+    __table_args__ = (
+        # Whatever goes wrong elsewhere: nothing is sent that nobody has approved, word for word.
+        CheckConstraint(
+            "state NOT IN ('sending', 'sent') OR (approved IS NOT NULL AND approved = head AND approver <> '')",
+            name="sent_is_approved",
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20), index=True)  # circular or notice
+    template: Mapped[str] = mapped_column(String(60))
+    alert_id: Mapped[int] = mapped_column(ForeignKey("alerts.id"), index=True)
+    role: Mapped[str] = mapped_column(String(20))  # of the alert
+    state: Mapped[str] = mapped_column(String(20), default=State.DRAFT, index=True)
+    head: Mapped[int] = mapped_column(default=1)  # the revision that counts
+    approved: Mapped[int | None]  # the revision that was
+    approver: Mapped[str] = mapped_column(String(100), default="")
+    locked_by: Mapped[str] = mapped_column(String(100), default="")  # who is editing
+    locked_until: Mapped[datetime | None]
+    channel: Mapped[str] = mapped_column(String(60), default="")  # by which it is sent
+    confirmed: Mapped[str] = mapped_column(String(64), default="")  # SHA-256 of the bytes that go out
+    sender: Mapped[str] = mapped_column(String(100), default="")  # who confirmed them
+    owner: Mapped[str | None] = mapped_column(String(100))  # the process that sends it
+    beat: Mapped[datetime | None]  # when that was last heard of
+    tried: Mapped[datetime | None]  # when it may have gone out; None if it has certainly not
+    error: Mapped[str] = mapped_column(default="")  # why it has not gone out, in words
+    number: Mapped[str] = mapped_column(String(200), default="")  # what it is called where it went
+    sent: Mapped[datetime | None]
+    created: Mapped[datetime] = mapped_column(default=now)
+    changed: Mapped[datetime] = mapped_column(default=now, index=True)
+
+    texts: Mapped[list["Text"]] = relationship(back_populates="publication", order_by="Text.number")
+    comments: Mapped[list["Comment"]] = relationship(order_by="Comment.id")
+    alert: Mapped[str] = column_property(
+        select(Alert.name).where(Alert.id == alert_id).correlate_except(Alert).scalar_subquery()
+    )  # the name that it has now
+
+
+class Text(Base):
+    """One revision of a publication; none is ever changed."""
+
+    __tablename__ = "texts"
+
+    publication_id: Mapped[int] = mapped_column(ForeignKey("publications.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)  # counts up from 1
+    base: Mapped[int | None]  # the revision that it was made of
+    aside: Mapped[bool] = mapped_column(default=False)  # kept, but somebody else's came before
+    who: Mapped[str] = mapped_column(String(100))
+    note: Mapped[str] = mapped_column(default="")
+    subject: Mapped[str]
+    body: Mapped[str]
+    made: Mapped[str]  # the body as the facts alone make it
+    facts: Mapped[list[Any]]  # see `skymist.model.circular.Fact.to_dict`
+    created: Mapped[datetime] = mapped_column(default=now)
+
+    publication: Mapped[Publication] = relationship(back_populates="texts")
+
+
+class Comment(Base):
+    """What somebody has to say about a publication."""
+
+    __tablename__ = "comments"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    publication_id: Mapped[int] = mapped_column(ForeignKey("publications.id"), index=True)
+    number: Mapped[int]  # the revision that was the last then
+    who: Mapped[str] = mapped_column(String(100))
+    text: Mapped[str]
+    created: Mapped[datetime] = mapped_column(default=now)
+
+
 class Token(Base):
     """What lets a person or program in; only a hash of it is kept."""
 
@@ -242,7 +329,7 @@ class LogEntry(Base):
     time: Mapped[datetime] = mapped_column(default=now)
     who: Mapped[str] = mapped_column(String(100))
     action: Mapped[str] = mapped_column(String(40))
-    subject: Mapped[str] = mapped_column(String(20))  # alert, scan, event, input, token, stream
+    subject: Mapped[str] = mapped_column(String(20))  # alert, scan, event, input, token, stream, circular, notice
     subject_id: Mapped[str] = mapped_column(String(64))
     input_id: Mapped[str | None] = mapped_column(String(64))
     details: Mapped[dict[str, Any]] = mapped_column(default=dict)

@@ -3,8 +3,6 @@
 import hashlib
 import json
 import logging
-import os
-import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psutil
 import xarray as xr
 
 from skymist.cluster.pool import Pool
@@ -28,6 +25,7 @@ from skymist.scan.run import Pace
 from skymist.store.place import Where, place
 from skymist.workflow import ingest, products
 from skymist.workflow.plain import plain
+from skymist.workflow.process import alive, own_name
 from skymist.workflow.rules import Rules
 from skymist.workflow.scan import Stopwatch, scan_request
 from skymist.workflow.schedule import fall_back, schedule
@@ -114,7 +112,7 @@ class Runner:
 
     def __init__(self, database: Database, rules: Rules, settings: RunnerSettings) -> None:
         self.database, self.rules, self.settings = database, rules, settings
-        self.owner = _own_name()
+        self.owner = own_name()
         self._pool = Pool(settings.clusters)
         self._jobs: dict[str, _Job] = {}
         self._lock = threading.Lock()
@@ -137,11 +135,11 @@ class Runner:
         fall_back(self.database, self.rules)
         silence = timedelta(seconds=self.settings.silence_s)
         with self.database.read() as session:  # who writes has to wait for his turn, and others for him
-            due = scans.ready(session) or scans.gone(session, self._alive, silence)
+            due = scans.ready(session) or scans.gone(session, alive, silence)
         if due:
             with self.database.begin() as session:
                 scans.release(session)
-                scans.recover(session, self._alive, silence)
+                scans.recover(session, alive, silence)
         while (scan := self._claim()) is not None:
             job = _Job(scan)
             with self._lock:
@@ -222,22 +220,6 @@ class Runner:
             with self.database.begin() as session:
                 for job in jobs:
                     job.end = scans.beat(session, job.scan.id, self.owner, job.progress) or job.end
-
-    def _alive(self, owner: str) -> bool:
-        """Return whether a runner may still be there; of another machine's nothing but its beats is known."""
-        host, pid, started = (*owner.rsplit(":", 2), "", "")[:3]
-        if host != socket.gethostname():
-            return True
-        try:
-            return f"{psutil.Process(int(pid)).create_time():.2f}" == started
-        except (psutil.Error, ValueError):
-            return False
-
-
-def _own_name() -> str:
-    """Return a name that no other process has or had."""
-    process = psutil.Process(os.getpid())
-    return f"{socket.gethostname()}:{process.pid}:{process.create_time():.2f}"
 
 
 def _artifacts(scan_id: str, data: xr.Dataset) -> list[Artifact]:

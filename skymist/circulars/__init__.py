@@ -1,0 +1,1 @@
+"""Circulars: drafted from facts, read back, checked, and sent."""

@@ -1,0 +1,51 @@
+"""Sky maps of any shape, to compare what we make of them with what others do."""
+
+import numpy as np
+import xarray as xr
+
+from skymist.model import sky, skymap
+from skymist.model.reconstruction import Fit
+
+SHAPES = "round", "banana", "islands", "ring", "pole", "wrap"
+
+
+def random_map(seed: int, shape: str = "", finest: int = 512) -> xr.Dataset:
+    """Return a map of three resolutions whose likelihood has some shape; the same for the same seed."""
+    rng = np.random.default_rng(seed)
+    shape = shape or SHAPES[seed % len(SHAPES)]
+    ra, dec = rng.uniform(0, 2 * np.pi), np.arcsin(rng.uniform(-0.95, 0.95))
+    if shape == "pole":
+        dec = np.copysign(np.pi / 2 - rng.uniform(0.0, 0.02), rng.uniform(-1, 1))
+    if shape == "wrap":
+        ra = rng.uniform(-0.01, 0.01) % (2 * np.pi)
+    width, other = np.radians(rng.uniform(0.8, 3.0)), rng.uniform(0, 2 * np.pi)
+
+    def nllh(uniq: np.ndarray) -> np.ndarray:
+        x, y = sky.to_plane(*sky.centers(uniq), ra, dec)
+        x, y = np.cos(other) * x + np.sin(other) * y, np.cos(other) * y - np.sin(other) * x
+        if shape == "banana":
+            return 0.5 * ((x / width) ** 2 + ((y - x**2 / width) / (0.4 * width)) ** 2)
+        if shape == "islands":
+            two = [(x - side) ** 2 + y**2 for side in (-1.5 * width, 1.5 * width)]
+            return np.minimum(two[0], two[1] + 0.2 * width**2) / (width / 2) ** 2
+        if shape == "ring":
+            return 0.5 * ((np.hypot(x, y) - 1.5 * width) / (0.3 * width)) ** 2 + 0.1 * (x / width)
+        return 0.5 * ((x / width) ** 2 + (y / (0.6 * width)) ** 2)
+
+    levels = [sky.all_cells(8)]
+    for nside, keep in ((64, 24), (finest, 200)):
+        last = levels[-1]
+        levels.append(sky.children(last[np.argsort(nllh(last))[:keep]], nside).ravel())
+    cells = np.concatenate(levels)
+    return of_cells(cells, nllh(cells))
+
+
+def of_cells(cells: np.ndarray, nllh: np.ndarray) -> xr.Dataset:
+    """Return a finished map of cells and their likelihoods."""
+    nothing = np.zeros(cells.size)
+    fit = Fit(nllh, nothing, nothing, np.zeros((cells.size, 3)), np.zeros(cells.size, np.uint8))
+    attributes = {
+        "scan_id": "0" * 64, "complete": True, "reconstruction": {"name": "bowl", "version": "1", "options": {}},
+        "event": {"run": 1, "event": 2, "utc": "2026-03-04T05:06:07", "mjd": 61103.2, "kind": "", "simulated": True},
+    }  # fmt: skip
+    return skymap.create(cells, fit, attributes)
