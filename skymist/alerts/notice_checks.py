@@ -38,8 +38,8 @@ WORDS: Mapping[str, tuple[str, ...]] = {
 MOST_FREQUENT_HZ = 1e-5
 """Alerts of IceCube have false alarms up to some ten a year, 3e-7 Hz; what is above this is a rate per year."""
 
-_LAST = 1e-5
-"""By which two numbers may differ that are written with six digits."""
+_LAST = 1e-8
+"""By which two numbers may differ that are written with ten digits."""
 
 
 def check_notice(content: bytes, expected: Revision | None = None) -> list[Finding]:

@@ -14,7 +14,7 @@ from skymist.model.alert import DAYS_PER_YEAR, Kind, Revision, Tense
 SCHEMA = "https://gcn.nasa.gov/schema/main/gcn/notices/icecube/single_neutrino_alerts.schema.json"
 SECONDS_PER_YEAR = DAYS_PER_YEAR * 86_400
 PIPELINES = {"gold": "Gold Track Alert", "bronze": "Bronze Track Alert", "cascade": "Cascade Alert"}
-DIGITS = 6
+DIGITS = 10
 """Significant ones of what is computed; what was told is written as it was told."""
 
 

@@ -389,7 +389,7 @@ def _spans(made: Draft, body: str) -> Iterator[Span]:
     place = 0
     for span in made.spans:
         words, before = made.body[span.start : span.end], made.body[max(0, span.start - 8) : span.start]
-        start = body.find(before + words, place)
+        start = body.find(before + words, max(0, place - len(before)))
         if start >= 0:
             place = start + len(before) + len(words)
             yield Span(start + len(before), place, span.fact)
