@@ -6,6 +6,7 @@ import signal
 import sys
 from typing import Any
 
+from skymist.alerts.publish import Topic
 from skymist.circulars.send import Gcn, GcnSettings
 from skymist.records import Database, publications
 from skymist.workflow.courier import Courier
@@ -35,8 +36,9 @@ def killed(owner: Any, name: str, *, before: bool) -> None:
 
 
 def main(url: str, settings: str, step: str) -> None:
-    database, channel = Database(url), Gcn(GcnSettings(**json.loads(settings)))
-    courier = Courier(database, {"circular": channel})
+    database, said = Database(url), json.loads(settings)
+    channel: Any = Topic(**said) if "topic" in said else Gcn(GcnSettings(**said))
+    courier = Courier(database, {"notice" if "topic" in said else "circular": channel})
     if step == "claimed":
         killed(courier, "_take", before=True)
     when, _, what = step.partition(" ")

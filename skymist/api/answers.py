@@ -195,7 +195,7 @@ class PublicationItem(Answer):
     kind: str = Field(description="circular or notice")
     template: str = Field(description="What it was drafted as")
     alert: str = Field(description="Name of the alert")
-    role: Role = Field(description="Of the alert: observation, prediction or test")
+    role: Role = Field(description="World in which it is told: observation, prediction or test")
     state: State = Field(description="draft, approved, sending, sent or withdrawn")
     head: int = Field(description="Number of the revision that counts")
     approved: int | None = Field(description="Number of the revision that was approved")

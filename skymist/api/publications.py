@@ -51,7 +51,7 @@ class PublicationFilter(ByNumber):
 
     kind: Name | None = Field(None, description="circular or notice")
     state: list[State] = Field([], max_length=5, description="Any of these")
-    role: Role | None = Field(None, description="Of the alert: observation, prediction or test; all by default")
+    role: Role | None = Field(None, description="World in which they are told; all by default")
     alert: Name | None = Field(None, description="Any name of an alert")
 
 

@@ -14,7 +14,9 @@ from skymist.cli.cluster import cluster, cluster_options
 from skymist.cli.db import db
 from skymist.cli.energy import energy
 from skymist.cli.evaluate import evaluate
+from skymist.cli.match import catalogs, match
 from skymist.cli.options import by_level
+from skymist.cli.publications import circular, notice
 from skymist.cli.records import alerts, quarantine
 from skymist.cli.scanned import chosen_for
 from skymist.cli.scans import scans
@@ -269,5 +271,8 @@ def map_export(path: Place, kind: str, calibration: str, to: Place | None) -> No
     click.echo(products.export(read_skymap(path), kind, to, calibration))
 
 
-for command in (alerts, calibrate, cluster, db, energy, evaluate, quarantine, scans, serve, simulate, stream, token):
+for command in (
+    alerts, calibrate, catalogs, circular, cluster, db, energy, evaluate, match, notice, quarantine, scans, serve,
+    simulate, stream, token,
+):  # fmt: skip
     skymist.add_command(command)

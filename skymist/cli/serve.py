@@ -114,6 +114,12 @@ def _prepare(settings: "ServiceSettings", parts: tuple[str, ...]) -> None:
             Folder(Path(folder))
     if "workflow" in parts and settings.rules:
         _rules(settings)
+    if settings.circulars or settings.notices:
+        from skymist.workflow.outgoing import desk_settings, is_real, make_channels
+
+        desk_settings(settings.circulars)
+        is_real(settings.circulars)
+        make_channels(settings.circulars, settings.notices)
     if database.engine.dialect.name == "sqlite" or database.version() is None:
         database.upgrade()
     database.check()
@@ -156,9 +162,11 @@ def _api(settings: "ServiceSettings", database: "Database", stop: threading.Even
     import uvicorn
 
     from skymist.api import ApiSettings, Oidc, create_app
+    from skymist.workflow.outgoing import desk_settings
 
     oidc = Oidc(**settings.oidc) if settings.oidc else None
-    app = create_app(ApiSettings(database, settings.out, _clusters(settings), oidc=oidc))
+    desk = desk_settings(settings.circulars)
+    app = create_app(ApiSettings(database, settings.out, _clusters(settings), oidc=oidc, desk=desk))
     config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)
 
@@ -193,10 +201,18 @@ def listen_at(host: str, port: int, stop: threading.Event) -> socket.socket | No
 
 
 def _workflow(settings: "ServiceSettings", database: "Database", stop: threading.Event) -> None:
+    from skymist.workflow.courier import Courier
+    from skymist.workflow.outgoing import desk_settings, is_real, make_channels
     from skymist.workflow.runner import Runner, RunnerSettings
 
     os.nice(NICENESS)
-    Runner(database, _rules(settings), RunnerSettings(settings.out, _clusters(settings), settings.slots)).run(stop)
+    channels = make_channels(settings.circulars, settings.notices)
+    if channels:
+        courier = Courier(database, channels, real=is_real(settings.circulars))
+        threading.Thread(target=courier.run, args=(stop,), name="courier", daemon=True).start()
+    desk = desk_settings(settings.circulars)
+    running = RunnerSettings(settings.out, _clusters(settings), settings.slots, desk=desk)
+    Runner(database, _rules(settings), running).run(stop)
 
 
 def _streams(settings: "ServiceSettings", database: "Database", stop: threading.Event) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from skymist.client.calls import Calls, checked, kept_token, quoted
+from skymist.client.publications import Publications
 from skymist.client.scan import Scan
 
 
@@ -123,6 +124,20 @@ class Client:
     def retract(self, name: str, reason: str, *, role: str = "observation") -> dict[str, Any]:
         """Add a retraction to an alert, with the reason in words."""
         return self._calls.post(f"{_of_alert(name)}/retract", {"reason": reason, "role": role})
+
+    @property
+    def circulars(self) -> Publications:
+        """Its circulars: drafted, edited, approved and sent."""
+        return self.publications("circular")
+
+    @property
+    def notices(self) -> Publications:
+        """Notices of ours, as circulars are."""
+        return self.publications("notice")
+
+    def publications(self, kind: str) -> Publications:
+        """Return its circulars or notices."""
+        return Publications(self._calls, kind)
 
     def reconstructions(self) -> Iterator[dict[str, Any]]:
         """Yield what can be fitted, with the options of each."""

@@ -246,7 +246,7 @@ class Publication(Base):
     kind: Mapped[str] = mapped_column(String(20), index=True)  # circular or notice
     template: Mapped[str] = mapped_column(String(60))
     alert_id: Mapped[int] = mapped_column(ForeignKey("alerts.id"), index=True)
-    role: Mapped[str] = mapped_column(String(20))  # of the alert
+    role: Mapped[str] = mapped_column(String(20))  # the world in which it is told; that of the alert, for a circular
     state: Mapped[str] = mapped_column(String(20), default=State.DRAFT, index=True)
     head: Mapped[int] = mapped_column(default=1)  # the revision that counts
     approved: Mapped[int | None]  # the revision that was

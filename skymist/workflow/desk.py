@@ -153,7 +153,8 @@ class Desk:
         made = form.draft(template, known, self.settings.templates)
         first = Text(subject=made.subject, body=made.body, made=made.body, facts=[each.to_dict() for each in known])
         with self.database.begin() as session:
-            new = Publication(kind=kind, template=template, alert_id=alert_id, role=record.role)
+            role = tense.role if kind == NOTICE else record.role  # a test may be made of what is real
+            new = Publication(kind=kind, template=template, alert_id=alert_id, role=role)
             return document(publications.create(session, new, first, who))
 
     def redraft(self, kind: str, number: int, who: str, scan_id: str | None = None) -> dict[str, Any]:
@@ -393,6 +394,11 @@ def _spans(made: Draft, body: str) -> Iterator[Span]:
         if start >= 0:
             place = start + len(before) + len(words)
             yield Span(start + len(before), place, span.fact)
+
+
+def complete_scan(session: Session, alert_id: int) -> str | None:
+    """Return the id of the last complete scan of an alert, None if there is none."""
+    return next((scan for scan, _ in _maps(session, alert_id, None)), None)
 
 
 def _maps(session: Session, alert_id: int, scan_id: str | None) -> list[tuple[str, str]]:

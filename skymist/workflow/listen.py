@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from skymist.alerts.stream import EITHER, EVENT, NOTICE, Message, Source
 from skymist.errors import ReadError, RequestError
 from skymist.records import Database, patiently, streams, tables
 from skymist.workflow.ingest import Outcome, take
+from skymist.workflow.settings import revealed
 
 REPORT_S = 2.0
 """Seconds between two reports of how a source is."""
@@ -152,14 +152,5 @@ def make_sources(
 
         if set(kafka) != {"topics", "settings"}:
             raise RequestError(f"kafka needs topics and settings, and nothing else, not {', '.join(map(str, kafka))}")
-        reveal = partial(_reveal, environment)
-        found.append(Kafka(kafka["topics"], {key: reveal(key, value) for key, value in kafka["settings"].items()}))
+        found.append(Kafka(kafka["topics"], revealed("kafka", kafka["settings"], environment)))
     return found
-
-
-def _reveal(environment: Mapping[str, str], key: str, value: Any) -> Any:
-    if not (isinstance(value, str) and value.startswith("$")):
-        return value
-    if value[1:] not in environment:
-        raise RequestError(f"the setting {key} of kafka is in the variable {value[1:]}, which is not set")
-    return environment[value[1:]]

@@ -13,17 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import xarray as xr
+from sqlalchemy.orm import Session
 
 from skymist.cluster.pool import Pool
 from skymist.errors import SkymistError, own_fault
 from skymist.model.region import DEFAULT_CALIBRATION
 from skymist.model.request import ScanRequest
-from skymist.records import Database, patiently, scans, tables
+from skymist.records import Database, alerts, patiently, scans, tables
 from skymist.records.tables import Artifact, ScanState
 from skymist.scan.progress import Progress
 from skymist.scan.run import Pace
 from skymist.store.place import Where, place
 from skymist.workflow import ingest, products
+from skymist.workflow.desk import Desk, DeskSettings
 from skymist.workflow.plain import plain
 from skymist.workflow.process import alive, own_name
 from skymist.workflow.rules import Rules
@@ -65,6 +67,8 @@ class RunnerSettings:
         After which a cluster that nobody uses is stopped; threads of this machine stay.
     cell_limit : float
         Seconds after which a single cell is given up.
+    desk : DeskSettings, optional
+        Of circulars, which are drafted of what was scanned; without, none are.
     """
 
     out: Where = "scans"
@@ -75,6 +79,7 @@ class RunnerSettings:
     silence_s: float = 60.0
     idle_s: float = 600.0
     cell_limit: float = 600.0
+    desk: DeskSettings | None = None
 
 
 class _EndedError(Exception):
@@ -114,6 +119,7 @@ class Runner:
         self.database, self.rules, self.settings = database, rules, settings
         self.owner = own_name()
         self._pool = Pool(settings.clusters)
+        self._desk = None if settings.desk is None else Desk(database, settings.desk)
         self._jobs: dict[str, _Job] = {}
         self._lock = threading.Lock()
 
@@ -131,7 +137,7 @@ class Runner:
 
     def _look(self, threads: ThreadPoolExecutor) -> None:
         """Do whatever the records ask for."""
-        schedule(self.database, self.rules)
+        schedule(self.database, self.rules, self._desk)
         fall_back(self.database, self.rules)
         silence = timedelta(seconds=self.settings.silence_s)
         with self.database.read() as session:  # who writes has to wait for his turn, and others for him
@@ -203,6 +209,8 @@ class Runner:
                 scans.beat(session, job.scan.id, self.owner, job.progress)
                 if scans.finish(session, job.scan.id, self.owner, state, error, summary):
                     scans.keep(session, artifacts, self.owner)
+                    if state == ScanState.COMPLETE and self._desk is not None:
+                        _announce(session, job.scan.event_id)
 
         patiently(write, threading.Event())
         with self._lock:
@@ -220,6 +228,13 @@ class Runner:
             with self.database.begin() as session:
                 for job in jobs:
                     job.end = scans.beat(session, job.scan.id, self.owner, job.progress) or job.end
+
+
+def _announce(session: Session, event_id: str) -> None:
+    """Have the workflow look once more at the alert of an event: there is a map of it."""
+    event = session.get_one(tables.Event, event_id)
+    if event.alert_id is not None:
+        alerts.announce(session.get_one(tables.Alert, event.alert_id))
 
 
 def _artifacts(scan_id: str, data: xr.Dataset) -> list[Artifact]:

@@ -2,14 +2,17 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import select
 
-from skymist.errors import SkymistError, StoreError, own_fault
-from skymist.records import Database, alerts, log, scans, tables
+from skymist.errors import ConflictError, SkymistError, StoreError, own_fault
+from skymist.model.circular import State
+from skymist.records import Database, alerts, log, publications, scans, tables
 from skymist.records.tables import ScanState, now
+from skymist.workflow.desk import Desk, complete_scan
 from skymist.workflow.rules import Plan, Rule, Rules
 from skymist.workflow.service import ask
 
@@ -21,19 +24,42 @@ Result = TypeVar("Result")
 _log = logging.getLogger(__name__)
 
 
-def schedule(database: Database, rules: Rules) -> int:
+def schedule(database: Database, rules: Rules, desk: Desk | None = None) -> int:
     """Ask for the scans of all alerts of which something new is known; return how many alerts that were.
 
-    What is asked for follows from the records alone, so that being killed in the middle changes nothing.
+    With a desk, those that were scanned get a draft of a circular, too. What is asked for follows from the records
+    alone, so that being killed in the middle changes nothing.
     """
     with database.read() as session:
         due = [(each.id, each.changed) for each in session.scalars(select(tables.Alert).where(tables.Alert.due))]
     for alert_id, changed in due:
         _unless_refused(database, partial(_schedule_one, database, rules, alert_id), "alert", alert_id)
+        if desk is not None and desk.settings.automatic:
+            _unless_refused(database, partial(keep_draft, desk, alert_id), "alert", alert_id, rule="circular")
         with database.begin() as session:
             alert = session.get_one(tables.Alert, alert_id, with_for_update=True)
             alert.due = alert.changed != changed  # it came while we looked
     return len(due)
+
+
+def keep_draft(desk: Desk, alert_id: int) -> None:
+    """Have an alert that was scanned, or taken back after a circular, a draft that says what is known now.
+
+    A text that a person has edited or approved is theirs: checks tell them what has changed.
+    """
+    with desk.database.read() as session:
+        retracted = session.get_one(tables.Alert, alert_id).retracted
+        earlier = publications.of_alert(session, alert_id, publications.CIRCULAR)
+        last = earlier[-1] if earlier else None
+        edited = last is not None and publications.last_editor(last) != ""
+        scanned = complete_scan(session, alert_id) is not None
+    if last is None or last.state == State.SENT:
+        told = last is not None and last.template == "retraction"
+        if (scanned and last is None and not retracted) or (last is not None and retracted and not told):
+            desk.draft(publications.CIRCULAR, alert_id, WHO)
+    elif last.state == State.DRAFT and not edited and not retracted:
+        with suppress(ConflictError):  # nothing has changed
+            desk.redraft(publications.CIRCULAR, last.id, WHO)
 
 
 def _schedule_one(database: Database, rules: Rules, alert_id: int) -> None:

@@ -1,5 +1,6 @@
 """Settings of the service: one file, each value of which may be given on the command line instead."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -34,6 +35,10 @@ class ServiceSettings:
         value ``$NAME`` is taken from the environment, where secrets belong.
     slots : int
         Ordinary scans at a time.
+    circulars : mapping or None
+        What the site says of its circulars, and how they are sent; see `skymist.workflow.outgoing`.
+    notices : mapping or None
+        ``topic`` and ``settings`` of Kafka for notices of ours.
     oidc : mapping or None
         ``issuer``, ``audience``, ``claim`` and ``roles`` of an identity provider.
     """
@@ -47,6 +52,8 @@ class ServiceSettings:
     folders: tuple[str, ...] = ()
     kafka: Mapping[str, Any] | None = None
     slots: int = 4
+    circulars: Mapping[str, Any] | None = None
+    notices: Mapping[str, Any] | None = None
     oidc: Mapping[str, Any] | None = field(default=None)
 
     def __post_init__(self) -> None:
@@ -78,6 +85,23 @@ class ServiceSettings:
     def changed(self, **values: Any) -> Self:
         """Return them with those values changed that are not None (nor empty)."""
         return replace(self, **{key: value for key, value in values.items() if value not in (None, ())})
+
+
+def revealed(what: str, settings: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """Return settings with what they keep in the environment, ``$NAME``, in its place: secrets belong there.
+
+    Raises
+    ------
+    RequestError
+        If there is no such variable.
+    """
+    found = {}
+    for key, value in settings.items():
+        hidden = isinstance(value, str) and value.startswith("$")
+        if hidden and value[1:] not in environment:
+            raise RequestError(f"the setting {key} of {what} is in the variable {value[1:]}, which is not set")
+        found[str(key)] = environment[value[1:]] if hidden else value
+    return found
 
 
 def _checked(found: Any) -> dict[str, Any]:

@@ -16,12 +16,20 @@ from typing import Any
 
 import pytest
 import seaweed
+from desks import notice as revision
+from desks import take_notice
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 from sqlalchemy import func, select
 
+from skymist.alerts import read_revisions
 from skymist.alerts.kafka import Kafka
+from skymist.alerts.publish import Topic
+from skymist.errors import RequestError, SendError
 from skymist.records import Database, inputs, tables
+from skymist.records.publications import NOTICE
+from skymist.workflow.courier import Courier
+from skymist.workflow.desk import Desk
 from skymist.workflow.listen import listen
 
 pytestmark = pytest.mark.integration
@@ -30,6 +38,7 @@ NOTICES = int(os.environ.get("SKYMIST_NOTICES", "1000"))
 """Distinct ones; a tenth of them comes twice."""
 
 TOPIC, BEATS = "gcn.notices.icecube.gold_bronze_track_alerts", "gcn.heartbeat"
+OURS = "skymist.notices"
 
 
 class Broker:
@@ -70,7 +79,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 def _started(found: Broker) -> Iterator[Broker]:
     found.start()
     admin = AdminClient({"bootstrap.servers": found.address})
-    for future in admin.create_topics([NewTopic(TOPIC, 1, 1), NewTopic(BEATS, 1, 1)]).values():
+    for future in admin.create_topics([NewTopic(each, 1, 1) for each in (TOPIC, BEATS, OURS)]).values():
         future.result(30)
     yield found
     found.stop()
@@ -184,3 +193,57 @@ def test_nothing_is_lost_and_nothing_is_there_twice(broker: Broker, tmp_path: Pa
     assert count(database, tables.Revision) == NOTICES + 1
     assert count(database, tables.Alert) == NOTICES // 2 + 1
     database.close()
+
+
+def on_topic(broker: Broker) -> list[bytes]:
+    """All messages on the topic of our notices."""
+    stop, found = threading.Event(), []
+    settings = {"bootstrap.servers": broker.address, "group.id": f"read-{time.monotonic_ns()}"}
+    quiet = 0
+    for message in Kafka({OURS: "notice"}, {**settings, "session.timeout.ms": 6000}).messages(stop):
+        quiet = 0 if message else quiet + 1
+        found += [message.content] if message else []
+        if quiet > 6 and (found or quiet > 40):
+            stop.set()
+    return found
+
+
+def test_notices_are_published_once_whoever_dies(broker: Broker, tmp_path: Path) -> None:
+    """Approved notices go out once, also if who sends them is killed before, while or after they arrive."""
+    database = Database(str(tmp_path / "records.sqlite"))
+    database.upgrade()
+    desk, said = Desk(database), {"topic": OURS, "settings": {"bootstrap.servers": broker.address}}
+    script, channel = Path(__file__).parents[1] / "dying_courier.py", Topic(**said)
+    channel.settle_s = 0.5
+    courier = Courier(database, {NOTICE: channel}, again_s=0.1)
+    sent = []
+    for event, step in enumerate(("", "after tried", "before send", "after send", "before arrived"), 1):
+        alert = take_notice(database, revision(event=event, name=""))
+        number = desk.draft(NOTICE, alert, "shifter")["id"]
+        assert not courier.deliver()
+        desk.approve(NOTICE, number, 1, "approver")
+        preview = desk.preview(NOTICE, number)
+        desk.send(NOTICE, number, preview["sha256"], "approver")
+        if step:
+            died = subprocess.run([sys.executable, script, database.url, json.dumps(said), step], timeout=60)
+            assert died.returncode == -signal.SIGKILL
+        until(lambda number=number: courier.deliver() is False and desk.show(NOTICE, number)["state"] == "sent", 60)
+        sent.append(preview["content"].encode())
+        assert desk.show(NOTICE, number)["number"] == f"{OURS}[0]@{event - 1}"
+    assert on_topic(broker) == sent
+    assert [read_revisions(each)[0].tense for each in sent] == ["test"] * 5
+    channel.close()
+    database.close()
+
+
+def test_settings_of_publication_that_make_no_sense_are_told(broker: Broker) -> None:
+    for topic, settings, words in (
+        ("", {"bootstrap.servers": "a"}, "need a topic"), (OURS, {}, "the setting bootstrap.servers"),
+        (OURS, {"bootstrap.servers": "a", "acks": 1}, "leave out acks"),
+    ):  # fmt: skip
+        with pytest.raises(RequestError, match=words):
+            Topic(topic, settings)
+    for settings in ({"bootstrap.servers": broker.address, "no.such": 1}, {"bootstrap.servers": "127.0.0.1:9"}):
+        with pytest.raises(SendError) as told:
+            Topic(OURS, {**settings, "log_level": 0}).prepare()
+        assert told.value.outcome == "not sent"

@@ -40,7 +40,8 @@ rules:
 class Service:
     """``skymist serve`` in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *more: str) -> None:
+        self.more = more
         self.folder, self.incoming, self.log = folder, folder / "incoming", folder / "log"
         self.incoming.mkdir()
         (folder / "rules.yaml").write_text(RULES)
@@ -63,7 +64,7 @@ class Service:
 
     def launch(self) -> None:
         where = ["--database", f"{self.folder}/r.sqlite", "--out", f"{self.folder}/out", "--folder", str(self.incoming)]
-        words = ["serve", *where, "--rules", f"{self.folder}/rules.yaml", "--port", str(self.port)]
+        words = ["serve", *where, "--rules", f"{self.folder}/rules.yaml", "--port", str(self.port), *self.more]
         own = {**os.environ, "XDG_CONFIG_HOME": str(self.folder / "config")}
         with self.log.open("a") as log:
             self.process = subprocess.Popen([sys.executable, "-m", "skymist", *words], env=own, stderr=log)
@@ -100,9 +101,9 @@ def until(look: Callable[[], bool], patience_s: float = 90) -> None:
 
 
 @contextmanager
-def started(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Service]:
+def started(folder: Path, patch: pytest.MonkeyPatch, *more: str) -> Iterator[Service]:
     patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
-    service = Service(folder)
+    service = Service(folder, *more)
     service.start()
     try:
         yield service

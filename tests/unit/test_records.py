@@ -48,7 +48,7 @@ def count(database: Database, table: type[tables.Base]) -> int:
 def test_tables_go_up_and_down(database_url: str) -> None:
     database = Database(database_url)
     assert database.version() is None
-    with pytest.raises(StoreError, match=r"has tables of version None, this is 0003: run skymist db upgrade"):
+    with pytest.raises(StoreError, match=r"has tables of version None, this is 0004: run skymist db upgrade"):
         database.check()
     database.upgrade()
     database.check()
@@ -70,11 +70,12 @@ def test_a_database_of_an_earlier_version_keeps_all_it_has(database_url: str) ->
     written = json.loads(Path(__file__).with_name("records_0001.json").read_text(encoding="utf-8"))
     wanted = {
         table.name: [
-            {column.name: ({**SINCE, **row})[column.name] for column in table.columns} for row in written[table.name]
+            {column.name: ({**SINCE, **row})[column.name] for column in table.columns}
+            for row in written.get(table.name, [])
         ]
         for table in tables.Base.metadata.sorted_tables
     }
-    assert all(wanted.values())
+    assert {name for name, rows in wanted.items() if not rows} == {"publications", "texts", "comments"}  # came later
     with closing(Database(database_url)) as database:
         database.upgrade("0001")
         _insert(database, written)
