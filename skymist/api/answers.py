@@ -188,6 +188,27 @@ class ReconstructionAnswer(BaseModel):
     options: list[OptionAnswer] = Field(description="What can be set")
 
 
+class CatalogAnswer(BaseModel):
+    """A catalog of sources."""
+
+    name: str = Field(description="By which it is asked for")
+    title: str = Field(description="As circulars call it")
+    version: str = Field(description="Of the catalog")
+    reference: str = Field(description="Where it is published")
+    fetched: datetime | None = Field(description="When it came from its service; null if it is a file")
+
+
+class MatchesAnswer(BaseModel):
+    """Sources in the region of a scan."""
+
+    calibration: str = Field(description="Of the regions")
+    matches: list[Json] = Field(
+        description="By catalog: inside (sources in the 90 % region, the nearest to the best fit first), nearest (of "
+        "those outside), chance, areas; degrees, ICRS"
+    )
+    trials: Json = Field(description="How many catalogs, and p_best: that the best of all sources is as good by chance")
+
+
 class PublicationItem(Answer):
     """A circular or notice in a list."""
 

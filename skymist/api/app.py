@@ -9,13 +9,13 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from skymist.api import admin, alerts, changes, events, intake, problems, publications, results, scans, system
+from skymist.api import admin, alerts, changes, events, intake, matches, problems, publications, results, scans, system
 from skymist.api.limits import Guard
 from skymist.api.metrics import Timed
 from skymist.api.service import Service
 from skymist.api.settings import ApiSettings
 
-_PARTS = scans, changes, results, alerts, publications, events, intake, system, admin
+_PARTS = scans, changes, results, matches, alerts, publications, events, intake, system, admin
 ROUTERS = [system.public, *(each.router for each in _PARTS)]
 
 

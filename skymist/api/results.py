@@ -80,14 +80,18 @@ def get_key(
     return Response(content, media_type=MEDIA["json"] if key.endswith(maps.METADATA) else "application/octet-stream")
 
 
+def kept_map(service: Service, scan: Scan) -> xr.Dataset:
+    """Return the map of a scan; 404 if there is none yet, or no cell of it has a likelihood."""
+    return _evaluated(read_skymap(_kept(service, scan)))
+
+
 def _content(service: Service, scan: Scan, kind: str, calibration: str | None) -> bytes:
     if calibration is None and (ready := _ready(service, scan, kind)) is not None:
         return ready
-    kept = _kept(service, scan)
     with service.drawing:
         if kind == ZARR:
-            return maps.archive(kept)
-        data = _evaluated(read_skymap(kept))
+            return maps.archive(_kept(service, scan))
+        data = kept_map(service, scan)
         if kind == "json":
             return json.dumps(summary(data, calibration or DEFAULT_CALIBRATION, {}, {})).encode()
         with tempfile.TemporaryDirectory(prefix="skymist-") as folder:

@@ -108,7 +108,7 @@ def catalogs_list(as_json: bool) -> None:
     for name in descriptions(own_catalogs()):
         words = describe(name, own_catalogs())
         kept = versions(name, own_cache())
-        here = "yes" if words.table is None else kept[-1]["time"] if kept else ""
+        here = "yes" if words.table is None else kept[-1]["time"][:19] if kept else ""
         rows.append({"name": name, "title": words.words["title"], "version": words.words["version"], "here": here})
     if as_json:
         text.print_json({"catalogs": rows})

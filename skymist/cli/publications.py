@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from skymist.errors import RequestError
 if TYPE_CHECKING:
     from skymist.cli.own_publications import OwnPublications
     from skymist.client.publications import Publications
+    from skymist.workflow.courier import Courier
     from skymist.workflow.settings import ServiceSettings
 
 STATES = "draft", "approved", "sending", "sent", "withdrawn"
@@ -282,9 +283,7 @@ def _comment(kind: str) -> click.Command:
     @_number
     @click.argument("words", metavar="TEXT")
     @_common
-    def comment(
-        number: int, words: str, server: str | None, database: str, config: Path | None, as_json: bool
-    ) -> None:
+    def comment(number: int, words: str, server: str | None, database: str, config: Path | None, as_json: bool) -> None:
         """Say something about ID to all who see it here; it is not sent."""
         with _source(kind, server, database, config) as found:
             told = found.comment(number, words)
@@ -312,9 +311,7 @@ def _unlock(kind: str) -> click.Command:
     @_number
     @click.option("--force", is_flag=True, help="Also if somebody else has locked it; the log tells.")
     @_common
-    def unlock(
-        number: int, force: bool, server: str | None, database: str, config: Path | None, as_json: bool
-    ) -> None:
+    def unlock(number: int, force: bool, server: str | None, database: str, config: Path | None, as_json: bool) -> None:
         """Let others edit ID again."""
         with _source(kind, server, database, config) as found:
             _print_state(found.unlock(number, by_force=force), as_json, "is not locked")
@@ -387,11 +384,10 @@ def _send(kind: str) -> click.Command:
             if by_hand:
                 _print_state(found.sent_by_hand(number, by_hand), as_json)
                 return
-            if not server:
-                _require_channel(kind, config)
-            told = found.send(number, confirm or _asked(preview))
-            if not server:
-                _deliver(database, config)
+            with nullcontext() if server else _courier(kind, database, config) as courier:
+                told = found.send(number, confirm or _asked(preview))
+                while courier is not None and courier.deliver():
+                    pass
             told = _followed(found, told)
         _print_state(told, as_json)
         if told["state"] != "sent":
@@ -409,27 +405,24 @@ def _asked(preview: Mapping[str, Any]) -> str:
     return str(click.prompt(f"this goes out. Type {preview['sha256'][:12]} to send it"))
 
 
-def _require_channel(kind: str, config: Path | None) -> None:
-    from skymist.workflow.outgoing import make_channels
-
-    settings = _settings(config)
-    channels = make_channels(settings.circulars, settings.notices)
-    if kind not in channels:
-        where = "circulars: gcn" if kind == "circular" else "notices"
-        raise RequestError(f"no settings say where {kind}s are sent: --config with {where} (docs/circulars.md)")
-
-
-def _deliver(database: str, config: Path | None) -> None:
-    """Send what is to be sent from here; a service of the same database may be faster."""
+@contextmanager
+def _courier(kind: str, database: str, config: Path | None) -> "Iterator[Courier]":
+    """Yield what sends from here; a service of the same database may be faster."""
     from skymist.workflow.courier import Courier
     from skymist.workflow.outgoing import is_real, make_channels
 
     settings = _settings(config)
+    real = is_real(settings.circulars)
     channels = make_channels(settings.circulars, settings.notices)
-    with opened(database) as records:
-        courier = Courier(records, channels, real=is_real(settings.circulars))
-        while courier.deliver():
-            pass
+    try:
+        if kind not in channels:
+            where = "circulars: gcn" if kind == "circular" else "notices"
+            raise RequestError(f"no settings say where {kind}s are sent: --config with {where} (docs/circulars.md)")
+        with opened(database) as records:
+            yield Courier(records, channels, real=real)
+    finally:
+        for channel in channels.values():
+            channel.close()
 
 
 def _followed(found: "Publications | OwnPublications", told: dict[str, Any]) -> dict[str, Any]:

@@ -52,6 +52,11 @@ class Scan:
         """SHA-256 of its request."""
         return str(self.document["id"])
 
+    def matches(self, *catalogs: str, calibration: str | None = None) -> dict[str, Any]:
+        """Return the sources of catalogs in its regions, and what chance gives; of all catalogs if none is named."""
+        query = {"catalog": list(catalogs) or None, "calibration": calibration}
+        return dict(self._calls.get(f"scans/{self.id}/matches", query))
+
     @property
     def state(self) -> str:
         """What it is doing: waiting, queued, running, complete, failed or cancelled."""

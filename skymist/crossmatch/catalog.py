@@ -324,4 +324,5 @@ def _plain(column: Any) -> NDArray[Any]:
     values = np.ma.asarray(getattr(column, "data", column))
     if values.dtype.kind in "iufb":
         return np.asarray(np.ma.filled(values.astype(float), np.nan))
-    return np.array(["" if each is np.ma.masked else str(each).strip() for each in values])
+    # A column decodes the bytes of FITS, its values do not.
+    return np.array(["" if each is np.ma.masked else str(each).strip() for each in column])

@@ -94,7 +94,7 @@ def fetch(which: str | Path, cache: Path, folder: Path | None = None) -> dict[st
     sha256 = hashlib.sha256(content).hexdigest()
     place = cache / description.name
     about = {"sha256": sha256, "rows": rows, "url": source["url"], "query": source["query"],
-             "time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}  # fmt: skip
+             "time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"}  # fmt: skip
     known = [each for each in versions(description.name, cache) if each["sha256"] == sha256]
     if known:
         return known[-1]

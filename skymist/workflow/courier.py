@@ -48,6 +48,9 @@ class Channel(Protocol):
     def find(self, content: bytes, since: datetime) -> str | None:
         """Return what it is called there if it has arrived since then; `SendError` if nobody knows."""
 
+    def close(self) -> None:
+        """Let go of connections."""
+
 
 class Courier:
     """Sends publications until it is stopped; may be killed at any moment.

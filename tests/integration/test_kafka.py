@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 import seaweed
-from desks import notice as revision
-from desks import take_notice
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
+from desks import notice as revision
+from desks import take_notice
 from sqlalchemy import func, select
 
 from skymist.alerts import read_revisions
@@ -236,7 +236,8 @@ def test_notices_are_published_once_whoever_dies(broker: Broker, tmp_path: Path)
     database.close()
 
 
-def test_settings_of_publication_that_make_no_sense_are_told(broker: Broker) -> None:
+def test_settings_of_publication_that_make_no_sense_are_told(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skymist.alerts.publish.ANSWER_S", 1.0)
     for topic, settings, words in (
         ("", {"bootstrap.servers": "a"}, "need a topic"), (OURS, {}, "the setting bootstrap.servers"),
         (OURS, {"bootstrap.servers": "a", "acks": 1}, "leave out acks"),

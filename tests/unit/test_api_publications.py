@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from desks import notice, take_notice
-from serving import Site, check_problem, opened, serving
+from serving import BOWL, PULSES, TABLE, Site, check_problem, opened, running, serving
 
 import skymist
 from skymist.client import Client
@@ -52,7 +52,9 @@ def test_the_whole_way_with_every_role(site: Site) -> None:
     check_problem(site.call("approver", "POST", f"{where}/send", json={"confirm": preview["sha256"]}), 409, "is draft")
     assert site.call("approver", "POST", f"{where}/approve", json={"revision": 3}).json()["state"] == "approved"
     check_problem(site.call("analyst", "POST", f"{where}/send", json={"confirm": preview["sha256"]}), 403)
-    check_problem(site.call("approver", "POST", f"{where}/send", json={"confirm": "0" * 64}), 422, "look at it once more")
+    check_problem(
+        site.call("approver", "POST", f"{where}/send", json={"confirm": "0" * 64}), 422, "look at it once more"
+    )
     sent = site.call("approver", "POST", f"{where}/send", json={"confirm": preview["sha256"]})
     assert (sent.status_code, sent.json()["state"]) == (202, "sending")
     shown = site.call("viewer", "GET", where).json()
@@ -64,7 +66,9 @@ def test_the_whole_way_with_every_role(site: Site) -> None:
 def test_two_who_edit_at_once_lose_nothing(site: Site) -> None:
     made = draft(site)
     where = f"{PATH}/{made['id']}/texts"
-    mine, theirs = ({"base": 1, "subject": made["subject"], "body": made["body"] + words} for words in ("Mine.\n", "Theirs.\n"))
+    mine, theirs = (
+        {"base": 1, "subject": made["subject"], "body": made["body"] + words} for words in ("Mine.\n", "Theirs.\n")
+    )
     assert site.call("analyst", "POST", where, json=mine).json()["aside"] is None
     aside = site.call("approver", "POST", where, json=theirs).json()["aside"]
     assert (aside["revision"], aside["conflicts"]) == (3, 1)
@@ -79,7 +83,7 @@ def test_lists_locks_and_what_is_put_aside(site: Site) -> None:
     where = f"{PATH}/{made['id']}"
     listed = site.call("viewer", "GET", f"{PATH}?kind=notice&state=draft&alert=IceCube-260304A").json()["items"]
     assert made["id"] in [each["id"] for each in listed]
-    assert site.call("viewer", "GET", f"{PATH}?kind=notice&limit=1&role=test").json()["items"] == []
+    assert site.call("viewer", "GET", f"{PATH}?kind=notice&limit=1&role=observation").json()["items"] == []
     assert site.call("analyst", "POST", f"{where}/lock").json()["locked_by"] == "analyst"
     check_problem(site.call("approver", "POST", f"{where}/lock"), 409, "is being edited by analyst until")
     assert site.call("approver", "POST", f"{where}/unlock", json={"by_force": True}).json()["locked_by"] == ""
@@ -93,7 +97,9 @@ def test_what_does_not_exist_or_makes_no_sense(site: Site) -> None:
     check_problem(site.call("viewer", "GET", f"{PATH}/0x"), 422)
     check_problem(site.call("analyst", "POST", PATH, json={"alert": "nothing"}), 422, "no alert (observation)")
     check_problem(site.call("analyst", "POST", PATH, json={"alert": "IceCube-260304A", "kind": "poem"}), 422, "poem")
-    check_problem(site.call("analyst", "POST", PATH, json={"alert": "IceCube-260304A", "template": "poem"}), 422, "poem")
+    check_problem(
+        site.call("analyst", "POST", PATH, json={"alert": "IceCube-260304A", "template": "poem"}), 422, "poem"
+    )
     check_problem(site.call("analyst", "POST", PATH, json={"alert": "IceCube-260304A", "scan": "abcdefabcdef"}), 422)
     made = draft(site)
     text = {"base": 7, "subject": "x", "body": "y"}
@@ -133,5 +139,20 @@ def test_the_client_does_the_same(site: Site) -> None:
             analyst.notices.redraft(analyst.notices.draft("IceCube-260304A")["id"])
 
 
-def test_the_folder_of_a_site(tmp_path: Path) -> None:
-    assert skymist.connect("http://127.0.0.1:1", "x").publications("circular").kind == "circular"
+def test_counterparts_of_a_scan(tmp_path: Path) -> None:
+    with opened(tmp_path) as settings, serving(settings) as site:
+        with running(settings), skymist.connect(site.url, site.tokens[Access.ANALYST]) as client:
+            (tmp_path / "e.csv").write_text(TABLE.format(run=137840, event=1) + PULSES)
+            scan = client.scan(tmp_path / "e.csv", **BOWL)
+            scan.wait()
+            found = scan.matches("neutrino-candidates", calibration="wilks")
+        assert (found["calibration"], found["trials"]["catalogs"]) == ("wilks", 1)
+        (only,) = found["matches"]
+        assert only["catalog"]["name"] == "neutrino-candidates"
+        assert set(only["chance"]) >= {"expected_local", "p_number", "p_best"}
+        where = f"/scans/{scan.id}/matches"
+        check_problem(site.call("viewer", "GET", f"{where}?catalog=/etc/passwd.yaml"), 422, "no catalog is called")
+        check_problem(site.call("viewer", "GET", f"{where}?calibration=x"), 422, "no calibration")
+        assert "neutrino-candidates" in [
+            each["name"] for each in site.call("viewer", "GET", "/catalogs").json()["items"]
+        ]

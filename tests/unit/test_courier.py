@@ -249,7 +249,7 @@ def test_an_archive_that_cannot_be_read_leaves_it_open(database: Database, servi
     courier = Courier(database, {CIRCULAR: channel}, again_s=0.0)
     courier.deliver()
     away = Gcn(replace(channel.settings, url="http://127.0.0.1:9", settle_s=0.0))
-    with pytest.raises(SendError, match="archive of 127.0.0.1:9 cannot be read"):
+    with pytest.raises(SendError, match=r"archive of 127\.0\.0\.1:9 cannot be read"):
         away.find(b'{"subject": "a", "body": "b"}', publications.now())
     Courier(database, {CIRCULAR: away}).deliver()
     assert one(database, number)["state"] == "sending"

@@ -25,7 +25,9 @@ OTHER = Wish("bowl", levels="2:0,8:12,64:12", options={"ra_deg": 80.0})
 
 @pytest.fixture
 def desk(database: Database) -> Desk:
-    return Desk(database, DeskSettings(reporter="The shift", contact="Ask the shift.", map_url="https://example.org/{name}"))
+    return Desk(
+        database, DeskSettings(reporter="The shift", contact="Ask the shift.", map_url="https://example.org/{name}")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,11 @@ def test_a_draft_of_a_scan_is_clean_and_tells_where_all_comes_from(scanned: tupl
     assert by_name["far_per_year"]["source"] == "revision"
     assert by_name["ra_plus"]["detail"].endswith("calibration icecube-2016")
     catalog = next(fact for fact in shown["facts"] if fact["name"] == "sources_inside")
-    assert (catalog["of"], catalog["source"], len(catalog["source_id"])) == ("neutrino-source candidates", "catalog", 64)
+    assert (catalog["of"], catalog["source"], len(catalog["source_id"])) == (
+        "neutrino-source candidates",
+        "catalog",
+        64,
+    )
     spans = {each["fact"]["name"]: shown["body"][each["start"] : each["end"]] for each in shown["spans"]}
     assert spans["far_per_year"] == "0.83"
     assert spans["dec"][0] in "+-"
@@ -288,7 +294,9 @@ def test_other_alerts_in_the_region_are_found(tmp_path: Path) -> None:
     database.upgrade()
     desk, alert = Desk(database), take_notice(database, notice())
     scan(database, tmp_path / "scans")
-    facts = {fact["name"]: fact["value"] for fact in desk.show(CIRCULAR, desk.draft(CIRCULAR, alert, "x")["id"])["facts"]}
+    facts = {
+        fact["name"]: fact["value"] for fact in desk.show(CIRCULAR, desk.draft(CIRCULAR, alert, "x")["id"])["facts"]
+    }
     before = replace(
         notice(event=7), time=np.datetime64("2025-03-04T05:06:07", "ns"), name="IceCube-250304A",
         ra=float(facts["ra"]), dec=float(facts["dec"]) + 0.1,

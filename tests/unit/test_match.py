@@ -77,7 +77,7 @@ def test_what_is_told_of_a_match() -> None:
     catalog = sources(3, 1, error=0.01)
     catalog.ra[:], catalog.dec[:] = (best.ra, best.ra, best.ra + np.pi), (best.dec, best.dec + 0.02, -best.dec)
     found = match(prepare(data, "wilks"), catalog).to_dict()
-    assert [each["name"] for each in found["inside"]][0] == "source 0"
+    assert found["inside"][0]["name"] == "source 0"
     assert found["inside"][0]["separation_deg"] == 0
     assert found["inside"][0]["inside_50"]
     assert found["inside"][0]["error_90_deg"] == pytest.approx(0.573, abs=1e-3)
