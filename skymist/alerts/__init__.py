@@ -1,7 +1,8 @@
 """Alerts of others: bytes to revisions, one file for each format they come in.
 
 Read are the JSON notices of GCN's topic for single neutrinos, VOEvents and classic text notices of IceCube's streams,
-the table of gold and bronze alerts that GCN keeps, and the catalog IceCat-1; content tells which of them it is.
+the table of gold and bronze alerts that GCN keeps, and the catalog IceCat-1; content tells which of them it is. A
+search for tracks in coincidence with gravitational waves (`skymist.alerts.lvk_search`) is known, and tells of no alert.
 What makes a notice useless (no run, no event, no time, or words that do not tell whether it is real) is a `ReadError`;
 what only cannot be right is left out or kept, and noted among the doubts of the revision.
 """
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from skymist.alerts import amon_table, icecat
+from skymist.alerts.lvk_search import is_search
 from skymist.alerts.notice_json import SIZE_LIMIT, SIZE_LIMIT_WITH_MAP, read_json
 from skymist.alerts.notice_text import is_notice, read_text
 from skymist.alerts.voevent import read_voevent
@@ -53,6 +55,8 @@ def read_table(content: bytes, source: str = "") -> Iterator[Revision | ReadErro
     A notice is taken for a table of one row.
     """
     table = _table_in(content)
+    if table is None and is_search(content):
+        return  # it tells of no alert
     if table is None or not table.rows:
         yield _told(partial(_read_notice, content, table), source)
         return

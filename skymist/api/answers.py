@@ -313,6 +313,7 @@ class PreviewAnswer(BaseModel):
     sha256: str = Field(description="Of these bytes; whoever has them sent says it")
     web_link: str | None = Field(description="To GCN's form with all filled in; null for a notice")
     email: str | None = Field(description="To GCN, as it would be sent; null for a notice")
+    voevent: str | None = Field(description="Of a notice: the same as a VOEvent 2.0, for brokers that take those")
 
 
 class TokenAnswer(Answer):

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,7 @@ def templates(folder: Path | None = None) -> list[str]:
     return list(dict.fromkeys([*KINDS, *more]))
 
 
+@cache  # it sees by itself when a file of the site has changed
 def _environment(folder: Path | None) -> ImmutableSandboxedEnvironment:
     places = [FileSystemLoader(folder)] if folder is not None else []
     return ImmutableSandboxedEnvironment(

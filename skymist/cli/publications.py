@@ -443,6 +443,8 @@ def _print_preview(preview: Mapping[str, Any], as_json: bool) -> None:
     if preview["web_link"]:
         click.echo(f"\nby the form of GCN:\n{preview['web_link']}")
         click.echo(f"\nby e-mail:\n{preview['email']}")
+    if preview["voevent"]:
+        click.echo(f"\nas a VOEvent:\n{preview['voevent']}")
 
 
 def _print_text(told: Mapping[str, Any]) -> None:

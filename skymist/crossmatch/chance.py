@@ -52,28 +52,25 @@ class Rings:
 
     In the plane of HEALPix (Calabretta & Roukema 2007, MNRAS 381, 865; Gorski et al. 2005, ApJ 622, 759) each cell is a
     square on its corner, ``|x - xc| + |y - yc| <= h`` with h = pi / (4 nside). Towards the poles, right ascensions are
-    stretched by sigma. So a cell covers 2 (h - |y - yc|) / sigma of right ascension: only its ring matters.
+    stretched by sigma. So a cell covers 2 (h - |y - yc|) / sigma of right ascension: only its ring matters. Rings of
+    one size are at multiples of h: at any height there are cells of two, and what they cover is linear between them.
 
     Attributes
     ----------
-    y, half : (r,) ndarray
-        Heights of rings in the plane, and h.
-    of : (m,) int64
-        Ring of each cell.
+    nside : (m,) int64
+    ring : (m,) int64
+        Of each cell, counted from the south pole: height in units of h.
     """
 
-    y: Floats
-    half: Floats
-    of: Ints
+    nside: Ints
+    ring: Ints
 
     @classmethod
     def of_cells(cls, cells: Ints) -> Self:
         """Return the rings of cells, NUNIQ numbers without overlaps."""
-        center, _ = _plane(sky.centers(cells)[1])
-        half = np.pi / 4 / sky.nside_of(cells)
-        # Two numbers in one, which sorts faster: heights of rings are apart by much more than 1e-12.
-        _, first, of = np.unique(np.round(center, 12) + 8 * np.log2(half), return_index=True, return_inverse=True)
-        return cls(center[first], half[first], of)
+        nside = sky.nside_of(cells)
+        height, _ = _plane(sky.centers(cells)[1])
+        return cls(nside, np.rint((height / (np.pi / 4) + 2) * nside).astype(np.int64))
 
     def shares(self, dec: Floats, cells: NDArray[np.bool_] | None = None) -> Floats:
         """Return which share of all right ascensions cells cover at some declinations.
@@ -90,17 +87,15 @@ class Rings:
         (n,) ndarray
             From 0 to 1.
         """
-        count = np.bincount(self.of if cells is None else self.of[cells], minlength=self.y.size)
-        used = np.flatnonzero(count)
+        nside, ring = (self.nside, self.ring) if cells is None else (self.nside[cells], self.ring[cells])
         y, sigma = _plane(np.asarray(dec, float))
         found = np.zeros(y.shape)
-        if not used.size:
-            return found
-        ring, half = self.y[used], self.half[used]
-        near = np.flatnonzero((y > (ring - half).min()) & (y < (ring + half).max()))
-        width = np.maximum(half - np.abs(y[near, None] - ring), 0.0)
-        found[near] = 2 * (width @ count[used].astype(float)) / (2 * np.pi * sigma[near])
-        return np.minimum(found, 1.0)
+        for level in np.unique(nside):
+            used = ring[nside == level]
+            count, height = np.bincount(used, minlength=4 * level + 1), (y / (np.pi / 4) + 2) * level
+            near = np.flatnonzero((height > used.min() - 1) & (height < used.max() + 1))
+            found[near] += np.interp(height[near], np.arange(count.size), count) / (4 * level)
+        return np.minimum(found / sigma, 1.0)
 
 
 def chance(
@@ -152,12 +147,17 @@ def at_least(probabilities: Floats, number: int) -> float:
     """
     if number <= 0:
         return 1.0
-    fewer = np.zeros(number)  # of 0, 1, ... number - 1 events
-    fewer[0] = 1.0
-    for probability in probabilities[probabilities > 0]:
-        fewer[1:] = fewer[1:] * (1 - probability) + fewer[:-1] * probability
-        fewer[0] *= 1 - probability
-    return float(min(1.0, max(0.0, 1 - fewer.sum())))
+    some = probabilities[probabilities > 0]
+    terms = np.stack([1 - some, some], axis=1)  # of polynomials, whose products are those of all together
+    while len(terms) > 1:
+        if len(terms) % 2:
+            terms = np.concatenate([terms, np.eye(1, terms.shape[1])])
+        one, other = terms[::2], terms[1::2]
+        terms = np.zeros((len(one), min(2 * one.shape[1] - 1, number)))
+        for power in range(min(one.shape[1], number)):
+            width = min(other.shape[1], terms.shape[1] - power)
+            terms[:, power : power + width] += one[:, power, None] * other[:, :width]
+    return float(min(1.0, max(0.0, 1 - terms[:, :number].sum())))
 
 
 def of_trials(probabilities: list[float]) -> float | None:

@@ -87,8 +87,10 @@ def find(uniq: ArrayLike, ra: ArrayLike, dec: ArrayLike) -> Ints:
     uniq = np.asarray(uniq, np.int64)
     order = np.argsort(uniq, kind="stable")
     at = np.full(np.broadcast_shapes(np.shape(ra), np.shape(dec)), -1, np.int64)
-    for nside in np.unique(nside_of(uniq)):
-        cell = cell_at(int(nside), ra, dec)
+    levels = np.unique(nside_of(uniq))
+    finest = cell_at(int(levels[-1]), ra, dec) if levels.size else at
+    for nside in levels:
+        cell = finest // (levels[-1] // nside) ** 2  # the cell that encloses it
         place = np.minimum(np.searchsorted(uniq[order], cell), uniq.size - 1)
         at = np.where(uniq[order[place]] == cell, order[place], at)
     return at

@@ -29,7 +29,7 @@ from skymist.records.publications import CIRCULAR, NOTICE
 from skymist.records.tables import Publication, ScanState, Text
 from skymist.store.zarr import read_skymap
 from skymist.workflow import facts as facts_of
-from skymist.workflow.forms import AUTO, find
+from skymist.workflow.forms import AUTO, find, voevent_of
 from skymist.workflow.match import earlier_alerts, match_map
 
 PERSONS = "detector_state", "remark", "reason"
@@ -60,6 +60,8 @@ class DeskSettings:
         Of the regions.
     map_url : str
         Where maps are for everybody; ``{name}`` and ``{scan}`` stand for the alert and the scan. Empty: nowhere.
+    authority : str
+        Of identifiers of VOEvents (``ivo://AUTHORITY/...``): a name that the site has registered.
     automatic : bool
         Whether each alert that was scanned gets a draft by itself.
     """
@@ -70,6 +72,7 @@ class DeskSettings:
     catalogs: Sequence[str] = ("neutrino-candidates",)
     calibration: str = DEFAULT_CALIBRATION
     map_url: str = ""
+    authority: str = "example"
     automatic: bool = True
 
 
@@ -302,15 +305,17 @@ class Desk:
     # --- sending
 
     def preview(self, kind: str, number: int) -> dict[str, Any]:
-        """Return what would go out, byte for byte, and for a circular other ways to send it."""
+        """Return what would go out, byte for byte; for a circular other ways to send it, for a notice its VOEvent."""
         record, text = self._text(kind, number)
         content = find(kind).content(text.subject, text.body)
         told = {"id": number, "kind": kind, "state": str(record.state), "revision": text.number,
                 "content": content.decode(), "sha256": send.digest(content), "web_link": None,
-                "email": None}  # fmt: skip
+                "email": None, "voevent": None}  # fmt: skip
         if kind == CIRCULAR:
             told["web_link"] = send.web_link(text.subject, text.body)
             told["email"] = send.email_text(text.subject, text.body)
+        else:
+            told["voevent"] = voevent_of(text.body, self.settings.authority, self.settings.reporter)
         return told
 
     def send(self, kind: str, number: int, confirmed: str, who: str) -> dict[str, Any]:

@@ -8,13 +8,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from skymist.alerts import read_revisions
 from skymist.alerts.notice_checks import check_notice
 from skymist.alerts.write_json import write_json
+from skymist.alerts.write_voevent import write_voevent
 from skymist.circulars import draft as drafting
 from skymist.circulars import send
 from skymist.circulars.draft import Draft
 from skymist.circulars.lint import lint
-from skymist.errors import RequestError, UnknownNameError
+from skymist.errors import ReadError, RequestError, UnknownNameError
 from skymist.model.alert import Kind, Revision, Tense, present
 from skymist.model.circular import Fact, Finding, State
 from skymist.records.publications import CIRCULAR, NOTICE
@@ -155,6 +157,19 @@ def revision_of(facts: Iterable[Fact], kind: Kind) -> Revision:
         energy_tev=known.get("energy_tev"), signalness=known.get("signalness"), far_per_year=known.get("far_per_year"),
         map_url=str(known.get("map_url", "")),
     )  # fmt: skip
+
+
+def voevent_of(notice: str, authority: str, author: str) -> str | None:
+    """Return a notice as a VOEvent; None if nothing can be read there, or its stream has none."""
+    try:
+        (revision,) = read_revisions(notice.encode())
+        before = revision.number - 1 if revision.number else None
+        sent = revision.time if revision.issued is None else revision.issued
+        return write_voevent(
+            revision, sent=sent, authority=authority, tense=revision.tense, author=author, before=before
+        ).decode()
+    except (ReadError, RequestError, ValueError):
+        return None
 
 
 def _flag(word: Any) -> bool | None:

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from skymist.alerts import read_revisions
+from skymist.alerts.lvk_search import is_search, read_search
 from skymist.errors import ReadError, SkymistError, StoreError, own_fault
 from skymist.model import alert as model
 from skymist.model.alert import Tense
@@ -85,6 +86,8 @@ def _keep(
             inputs.quarantine(session, item, reason)
             return Outcome(item.id, new, reason=reason)
         inputs.accept(session, item)
+        if new and isinstance(found, tuple) and is_search(item.content):
+            _note_search(session, item, source)
         if isinstance(found, Event):
             event_id, alert_id = _keep_event(session, found, item, source)
             return Outcome(item.id, new, (alert_id,), event_id)
@@ -112,9 +115,19 @@ def _read(content: bytes, kind: str, source: str, position: str) -> tuple[tuple[
     try:
         if kind == EVENT:
             return _event_of(content, PurePath(position).name), ""
+        if is_search(content):
+            read_search(content)  # which may be impossible
         return read_revisions(content, f"{source} {position}".strip()), ""
     except SkymistError as error:
         return (), str(error)
+
+
+def _note_search(session: Session, item: tables.Input, source: str) -> None:
+    """Keep in the log what a search for tracks with a gravitational wave has found: it is no alert."""
+    found = read_search(item.content)
+    tracks = [f"{each.key} ({each.seconds} s, p = {each.p_generic})" for each in found.tracks]
+    log.note(session, source, "searched", "input", item.id, reference=found.reference, p_generic=found.p_generic,
+             p_bayesian=found.p_bayesian, tracks=tracks, doubts=list(found.doubts))  # fmt: skip
 
 
 def _date(session: Session, found: tuple[model.Revision, ...]) -> tuple[tuple[model.Revision, ...], str]:

@@ -31,7 +31,7 @@ def desk_settings(circulars: Mapping[str, Any] | None) -> DeskSettings:
         if key not in _KEYS:
             raise UnknownNameError("setting of circulars", str(key), _KEYS)
     given = {key: value for key, value in found.items() if key in _OF_DESK}
-    for key in ("reporter", "contact", "map_url"):
+    for key in ("reporter", "contact", "map_url", "authority"):
         if not isinstance(given.get(key, ""), str):
             raise RequestError(f"circulars: {key} is text, not {given[key]!r}")
     if "templates" in given:

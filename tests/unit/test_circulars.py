@@ -188,7 +188,7 @@ MUTATE = {
 
 
 def test_planted_errors_are_found() -> None:
-    planted = mutations(600, seed=1)
+    planted = mutations(1000, seed=1)
     missed = [
         (what, revision.name, subject, body)
         for revision, what, subject, body in planted

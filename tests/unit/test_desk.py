@@ -10,6 +10,7 @@ from desks import notice, scan, take_notice
 from sqlalchemy import text as sql
 from sqlalchemy.exc import IntegrityError
 
+from skymist.alerts import read_revisions
 from skymist.errors import ConflictError, RequestError, UnknownNameError
 from skymist.model.alert import Role, Tense
 from skymist.model.circular import Level, errors
@@ -262,7 +263,10 @@ def test_a_notice_is_drafted_checked_and_approved_as_well(desk: Desk) -> None:
     real = desk.show(NOTICE, desk.draft(NOTICE, alert, "shifter", tense=Tense.CURRENT)["id"])
     assert '"alert_tense": "current"' in real["body"]
     assert desk.approve(NOTICE, real["id"], 1, "approver")["state"] == "approved"
-    assert desk.preview(NOTICE, real["id"])["web_link"] is None
+    preview = desk.preview(NOTICE, real["id"])
+    assert (preview["web_link"], preview["email"]) == (None, None)
+    (found,) = read_revisions(preview["voevent"].encode())
+    assert (found.key, found.tense.role, found.ra) == ("137840_1", Role.OBSERVATION, 40.1)
 
 
 def test_names_and_numbers_that_do_not_exist(desk: Desk) -> None:
