@@ -62,10 +62,10 @@ async def _desk(service: Served) -> Desk:
 Desked = Annotated[Desk, Depends(_desk)]
 
 
-def look_up(service: Served, number: Annotated[Id, Path(description="Of the publication")]) -> Publication:
+def look_up(service: Served, publication_id: Annotated[Id, Path(description="Of the publication")]) -> Publication:
     """Return a publication."""
     with service.database.read() as session:
-        return publications.get(session, None, number)
+        return publications.get(session, None, publication_id)
 
 
 Found = Annotated[Publication, Depends(look_up)]
@@ -104,86 +104,86 @@ def draft(service: Served, desk: Desked, person: Caller, body: DraftBody) -> Pub
     return PublicationAnswer.model_validate(desk.show(body.kind, made["id"]))
 
 
-@router.get("/{number}", **operation(Access.VIEWER, 404))
+@router.get("/{publication_id}", **operation(Access.VIEWER, 404))
 def show(desk: Desked, found: Found, revision: Revision = None) -> PublicationAnswer:
     """Return a text with its facts, where each stands and what it comes from, and with its history."""
     return PublicationAnswer.model_validate(desk.show(found.kind, found.id, revision))
 
 
-@router.post("/{number}/texts", status_code=201, **operation(Access.ANALYST, 404, 409, 413))
+@router.post("/{publication_id}/texts", status_code=201, **operation(Access.ANALYST, 404, 409, 413))
 def edit(desk: Desked, person: Caller, found: Found, body: TextBody) -> EditedAnswer:
     """Add a revision; if it cannot count, it is kept aside, and `aside` says how both go together."""
     told = desk.edit(found.kind, found.id, body.base, body.subject, body.body, person.name, body.note)
     return EditedAnswer.model_validate(told)
 
 
-@router.post("/{number}/redraft", **operation(Access.ANALYST, 404, 409, 413))
+@router.post("/{publication_id}/redraft", **operation(Access.ANALYST, 404, 409, 413))
 def redraft(desk: Desked, person: Caller, found: Found, body: RedraftBody) -> RedraftedAnswer:
     """Have a text say what is known now; what people wrote stays."""
     return RedraftedAnswer.model_validate(desk.redraft(found.kind, found.id, person.name, body.scan))
 
 
-@router.get("/{number}/findings", **operation(Access.VIEWER, 404))
+@router.get("/{publication_id}/findings", **operation(Access.VIEWER, 404))
 def check(desk: Desked, found: Found, revision: Revision = None) -> Page[FindingAnswer]:
     """Return all that is wrong with a text, or may be, by what is known now."""
     return whole(FindingAnswer.model_validate(each) for each in desk.check(found.kind, found.id, revision))
 
 
-@router.get("/{number}/diff", **operation(Access.VIEWER, 404))
+@router.get("/{publication_id}/diff", **operation(Access.VIEWER, 404))
 def diff(desk: Desked, found: Found, old: Revision = None, new: Revision = None) -> DiffAnswer:
     """Return what is different between two revisions."""
     return DiffAnswer(diff=desk.diff(found.kind, found.id, old, new))
 
 
-@router.post("/{number}/lock", **operation(Access.ANALYST, 404, 409))
+@router.post("/{publication_id}/lock", **operation(Access.ANALYST, 404, 409))
 def lock(desk: Desked, person: Caller, found: Found) -> PublicationItem:
     """Keep others from editing for ten minutes; may be asked for again and again."""
     return PublicationItem.model_validate(desk.lock(found.kind, found.id, person.name))
 
 
-@router.post("/{number}/unlock", **operation(Access.ANALYST, 404, 409, 413))
+@router.post("/{publication_id}/unlock", **operation(Access.ANALYST, 404, 409, 413))
 def unlock(desk: Desked, person: Caller, found: Found, body: UnlockBody) -> PublicationItem:
     """Let others edit again; by force also what somebody else has locked, which the log tells."""
     return PublicationItem.model_validate(desk.unlock(found.kind, found.id, person.name, by_force=body.by_force))
 
 
-@router.post("/{number}/comments", status_code=201, **operation(Access.ANALYST, 404, 413))
+@router.post("/{publication_id}/comments", status_code=201, **operation(Access.ANALYST, 404, 413))
 def comment(desk: Desked, person: Caller, found: Found, body: CommentBody) -> CommentAnswer:
     """Say something about a publication to all who see it here."""
     return CommentAnswer.model_validate(desk.comment(found.kind, found.id, body.text, person.name))
 
 
-@router.post("/{number}/approve", **operation(Access.APPROVER, 404, 409, 413))
+@router.post("/{publication_id}/approve", **operation(Access.APPROVER, 404, 409, 413))
 def approve(desk: Desked, person: Caller, found: Found, body: ApproveBody) -> PublicationItem:
     """Approve the last revision, word for word; who wrote it cannot, and it has to be without errors."""
     return PublicationItem.model_validate(desk.approve(found.kind, found.id, body.revision, person.name))
 
 
-@router.post("/{number}/withdraw", **operation(Access.ANALYST, 404, 409, 413))
+@router.post("/{publication_id}/withdraw", **operation(Access.ANALYST, 404, 409, 413))
 def withdraw(desk: Desked, person: Caller, found: Found, body: WithdrawBody) -> PublicationItem:
     """Put aside what will not be sent."""
     return PublicationItem.model_validate(desk.withdraw(found.kind, found.id, person.name, body.reason))
 
 
-@router.post("/{number}/reopen", **operation(Access.ANALYST, 404, 409))
+@router.post("/{publication_id}/reopen", **operation(Access.ANALYST, 404, 409))
 def reopen(desk: Desked, person: Caller, found: Found) -> PublicationItem:
     """Make a draft again of what was withdrawn or approved."""
     return PublicationItem.model_validate(desk.reopen(found.kind, found.id, person.name))
 
 
-@router.get("/{number}/preview", **operation(Access.VIEWER, 404))
+@router.get("/{publication_id}/preview", **operation(Access.VIEWER, 404))
 def preview(desk: Desked, found: Found) -> PreviewAnswer:
     """Return what would go out, byte for byte, with its SHA-256; and a link and an e-mail to send it by hand."""
     return PreviewAnswer.model_validate(desk.preview(found.kind, found.id))
 
 
-@router.post("/{number}/send", status_code=202, **operation(Access.APPROVER, 404, 409, 413))
+@router.post("/{publication_id}/send", status_code=202, **operation(Access.APPROVER, 404, 409, 413))
 def send(desk: Desked, person: Caller, found: Found, body: SendBody) -> PublicationItem:
     """Have what is approved sent, once; whoever asks confirms it by its SHA-256."""
     return PublicationItem.model_validate(desk.send(found.kind, found.id, body.confirm, person.name))
 
 
-@router.post("/{number}/sent", **operation(Access.APPROVER, 404, 409, 413))
+@router.post("/{publication_id}/sent", **operation(Access.APPROVER, 404, 409, 413))
 def sent_by_hand(desk: Desked, person: Caller, found: Found, body: SentBody) -> PublicationItem:
     """Note that a person has sent what is approved, and what it is called there."""
     return PublicationItem.model_validate(desk.sent_by_hand(found.kind, found.id, body.number, person.name))

@@ -97,7 +97,7 @@ def draft(kind: str, facts: Iterable[Fact], folder: Path | None = None) -> Draft
             raise UnknownNameError("template", kind[:80], templates(folder)) from None
         raise ReadError(f"it includes {error.name}, which is not there", f"{kind}.txt") from None
     except UndefinedError as error:
-        raise RequestError(f"the circular {kind} needs a fact that is not known: {error.message}") from None
+        raise RequestError(_lacking(kind, str(error.message))) from None
     except TemplateError as error:
         where = getattr(error, "filename", None) or f"{kind}.txt"
         raise ReadError(str(error.message), str(where), getattr(error, "lineno", None)) from None
@@ -118,6 +118,15 @@ def _environment(folder: Path | None) -> ImmutableSandboxedEnvironment:
         loader=ChoiceLoader([*places, FileSystemLoader(TEMPLATES)]), undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, autoescape=False,
     )  # fmt: skip
+
+
+def _lacking(kind: str, message: str) -> str:
+    """Return what a template states that nothing is known of."""
+    name = message.split("'")[1] if "'" in message else ""
+    if name not in SLOTS:
+        return f"the template {kind} has a slot that there is not: {message}; there are: {', '.join(SLOTS)}"
+    hint = ": scan the event first, or wait for its notice" if name in ("ra", "dec") else ""
+    return f"the template {kind} states the {SLOTS[name].about} ({name}), of which nothing is known{hint}"
 
 
 def _named(facts: tuple[Fact, ...]) -> Iterator[tuple[tuple[str, str], Fact]]:

@@ -66,8 +66,10 @@ def fill(site: Site) -> dict[str, str]:
         carry_out(site, scan, client)
     unread = check_problem(site.call("analyst", "POST", "/notices", content=b"{"), 422)["input"]
     token = site.call("operator", "POST", "/tokens", json={"owner": "ana", "role": "viewer"}).json()["id"]
+    site.call("analyst", "POST", "/notices", content=notice(id=["137840_1"], event_name=None))
+    drafted = site.call("analyst", "POST", "/publications", json={"alert": "137840_1"}).json()["id"]
     return {"scan_id": scan, "name": "137840_1", "event": "137840_1", "input_id": unread, "token_id": token,
-            "key": "zarr.json"}  # fmt: skip
+            "key": "zarr.json", "publication_id": str(drafted)}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +104,8 @@ def test_the_document_holds_for_what_there_is(case: schemathesis.Case, site: Sit
     case.path_parameters = {name: known[name] for name in case.path_parameters}
     if isinstance(body := case.body, dict) and "event" in body:
         case.body = {**body, "event": "137840/1", "reco": "bowl", "options": {}}
+    if isinstance(body := case.body, dict) and "alert" in body:
+        case.body = {**body, "alert": "137840_1", "role": "observation"}
     if not case.path.endswith("/rescan"):  # what an earlier case has deleted or cancelled is brought back
         site.call("analyst", "POST", f"/scans/{known['scan_id']}/rescan")
     answer = case.call(base_url=site.url, headers=as_(site, Access.OPERATOR))
@@ -123,11 +127,12 @@ class Walk(cases(1, mode="positive", stateful=True).as_state_machine()):  # type
 
     site: Site
     role: str | None
+    events: list[str]
     seen: Counter[tuple[str, int]]
     wrong: list[Exception]
 
     def setup(self) -> None:
-        self.rng, self.events, self.made = random.Random(self.rule_order_seed), list[str](), dict[str, str]()
+        self.rng, self.made = random.Random(self.rule_order_seed), dict[str, str]()
 
     def step(self, input: StepInput) -> StepOutput:
         sources = {"POST /v1/tokens"} if self.made else set()
@@ -157,6 +162,9 @@ class Walk(cases(1, mode="positive", stateful=True).as_state_machine()):  # type
             "POST /v1/scans/{scan_id}/remix": {"changes": {"seed": number}, "replace": number == 1},
             "POST /v1/scans/{scan_id}/workers": {"workers": number},
             "POST /v1/alerts/{name}/retract": {"reason": "a test"},
+            "POST /v1/publications": {"alert": "137840_1", "kind": self.rng.choice(["circular", "notice"])},
+            "POST /v1/publications/{publication_id}/texts": {"base": 1, "subject": "IceCube-260304A - x", "body": "x"},
+            "POST /v1/publications/{publication_id}/approve": {"revision": number},
             "POST /v1/tokens": {"owner": "ana", "role": self.role},
         }
         case.body = meant.get(case.operation.label, case.body)
@@ -167,7 +175,7 @@ class Walk(cases(1, mode="positive", stateful=True).as_state_machine()):  # type
         told = response.json() if response.status_code in (200, 201) and case.method == "POST" else {}
         if case.operation.label == "POST /v1/events" and told:
             self.events.append(told["event_id"])
-        if case.operation.label == "POST /v1/tokens" and told.get("role") == self.role:
+        if case.operation.label == "POST /v1/tokens" and told and told["role"] == self.role:
             self.made[told["id"]] = told["token"]
         if case.operation.label == "DELETE /v1/tokens/{token_id}" and response.status_code == 204:
             self.made.pop(case.path_parameters["token_id"], None)
@@ -196,6 +204,8 @@ WALKED = {
     ("POST /v1/scans/{scan_id}/rescan", 200), ("POST /v1/scans/{scan_id}/rescan", 409),
     ("POST /v1/scans/{scan_id}/workers", 200), ("DELETE /v1/scans/{scan_id}", 204), ("GET /v1/scans/{scan_id}", 200),
     ("GET /v1/scans/{scan_id}", 410), ("POST /v1/alerts/{name}/retract", 200),
+    ("POST /v1/publications", 201), ("POST /v1/publications/{publication_id}/texts", 201),
+    ("POST /v1/publications/{publication_id}/approve", 409), ("GET /v1/publications/{publication_id}", 200),
     ("POST /v1/quarantine/{input_id}/retry", 422), ("DELETE /v1/tokens/{token_id}", 204),
 }  # fmt: skip
 """What an operator comes to do on the way, at least."""
@@ -210,7 +220,7 @@ def test_whatever_was_done_before(tmp_path: Path, role: Access | None) -> None:
     wrong: list[Exception] = []
     with quick(tmp_path) as site:
         fill(site)
-        attributes = {"site": site, "role": role, "seen": seen, "wrong": wrong}
+        attributes = {"site": site, "role": role, "events": [], "seen": seen, "wrong": wrong}
         for number in range(walks):
             walk = type("RoleWalk", (Walk,), {**attributes, "rule_order_seed": number})
             with suppress(FlakyStrategyDefinition):  # what a service does, and so what follows, depends on its past

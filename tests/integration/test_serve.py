@@ -218,5 +218,5 @@ def test_wrong_settings_end_it_with_one_line(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "skymist", "serve", "--config", str(config)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
-    assert "no setting is called 'colour'; there are: clusters, database" in done.stderr
+    assert "no setting is called 'colour'; there are: circulars, clusters" in done.stderr
     assert "Traceback" not in done.stderr

@@ -307,7 +307,8 @@ def test_templates_of_a_site_go_before_ours(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="there are: cascade, coincidence, counterparts, retraction, short"):
         draft("none", known, tmp_path)
     for wrong, words, kind in (
-        ("Subject: {{ nme }}\n\nx", "needs a fact that is not known: 'nme' is undefined", RequestError),
+        ("Subject: {{ nme }}\n\nx", "has a slot that there is not: 'nme' is undefined; there are: name", RequestError),
+        ("Subject: {{ shift }}\n\nx", "states the angle between the position and that told before", RequestError),
         ("Subject: {{ name }\n\nx", "short.txt, at 1: unexpected '}'", ReadError),
         ("Subject: x\n\n{% include 'gone.txt' %}", "it includes gone.txt, which is not there", ReadError),
         ("{{ name }}\n\nx", "begins with a line `Subject: ...`", ReadError),
