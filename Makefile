@@ -15,11 +15,12 @@ help:
 demo: .venv/core
 	@$(BIN)/skymist demo --out scans/demo
 
+# Two files of tests at once: half of them wait for servers, and with more at once servers get too slow.
 test: .venv/dev
 	@echo "--- style";  $(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet && echo ok
 	@echo "--- types";  $(BIN)/mypy
 	@echo "--- layers"; $(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
-	@echo "--- tests";  $(BIN)/pytest -q
+	@echo "--- tests";  $(BIN)/pytest -q --numprocesses 2 --dist loadfile
 
 benchmark: .venv/dev
 	@for script in benchmarks/*.py; do echo "--- $$script"; $(BIN)/python $$script || exit 1; done

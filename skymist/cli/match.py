@@ -46,7 +46,7 @@ def _alerts_before(event: Mapping[str, Any], role: str, database: str) -> Any:
     import numpy as np
 
     from skymist.model.alert import Role
-    from skymist.workflow.match import earlier_alerts
+    from skymist.workflow.earlier import earlier_alerts
 
     with opened(database) as records:
         return earlier_alerts(records, np.datetime64(event["utc"], "ns"), Role(role))

@@ -29,8 +29,9 @@ from skymist.records.publications import CIRCULAR, NOTICE
 from skymist.records.tables import Publication, ScanState, Text
 from skymist.store.zarr import read_skymap
 from skymist.workflow import facts as facts_of
+from skymist.workflow.earlier import earlier_alerts
 from skymist.workflow.forms import AUTO, find, voevent_of
-from skymist.workflow.match import earlier_alerts, match_map
+from skymist.workflow.match import match_map
 
 PERSONS = "detector_state", "remark", "reason"
 """Slots that only a person can fill."""

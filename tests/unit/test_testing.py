@@ -113,7 +113,7 @@ FAULTS: dict[str, tuple[str, Fault]] = {
     "hashes": ("a new process gives the same fits", lambda e, d, s, f: _plus(f, hash("text") % 1000)),
     "at home only": (
         "a new process can run it",
-        lambda e, d, s, f: _complain(not hasattr(sys.modules["__main__"], "__file__"), f),
+        lambda e, d, s, f: _complain(sys.argv == ["-c"], f),
     ),
 }
 
