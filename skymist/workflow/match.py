@@ -15,9 +15,6 @@ from skymist.crossmatch.match import match, prepare
 from skymist.model.region import DEFAULT_CALIBRATION
 from skymist.workflow.plain import plain
 
-CANDIDATES = "neutrino-candidates"
-"""The catalog that comes with skymist."""
-
 
 def own_cache() -> Path:
     """Return where a user's fetched catalogs are."""

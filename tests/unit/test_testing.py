@@ -1,6 +1,6 @@
 """Every rule of the contract is broken by somebody, who is caught and told which."""
 
-import sys
+import os
 import time
 from collections.abc import Callable
 from copy import deepcopy
@@ -113,7 +113,7 @@ FAULTS: dict[str, tuple[str, Fault]] = {
     "hashes": ("a new process gives the same fits", lambda e, d, s, f: _plus(f, hash("text") % 1000)),
     "at home only": (
         "a new process can run it",
-        lambda e, d, s, f: _complain(sys.argv == ["-c"], f),
+        lambda e, d, s, f: _complain(os.environ.get("PYTHONHASHSEED") == "1", f),
     ),
 }
 
