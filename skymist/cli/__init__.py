@@ -47,6 +47,11 @@ def main() -> None:
     except SkymistError as error:
         text.note(str(error), "error:")
         code = FAILED if isinstance(error, ScanError) else BAD_INPUT
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == __package__.partition(".")[0]:
+            raise
+        text.note(f"this needs {error.name}: pip install 'skymist[service]'", "error:")
+        code = BAD_INPUT
     except OSError as error:
         text.note(f"{error.filename or 'input or output'}: {error.strerror or error}", "error:")
         code = BAD_INPUT

@@ -38,12 +38,10 @@ def connect(url: str) -> "Database":
     Raises
     ------
     RequestError
-        If the URL is no database's, or the packages of the service are not installed.
+        If the URL is no database's.
     """
-    try:
-        from skymist.records import Database
-    except ModuleNotFoundError as error:
-        raise RequestError(f"records need {error.name}: pip install 'skymist[service]'") from None
+    from skymist.records import Database
+
     return Database(url)
 
 

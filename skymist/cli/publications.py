@@ -14,7 +14,7 @@ from rich.markup import escape
 from skymist.cli import text
 from skymist.cli.db import database_option, json_option, opened
 from skymist.cli.own import ROLES, role_option, server_option
-from skymist.errors import RequestError
+from skymist.errors import ReadError, RequestError
 
 if TYPE_CHECKING:
     from skymist.cli.own_publications import OwnPublications
@@ -181,7 +181,8 @@ def _lint(kind: str) -> click.Command:
 def _findings_of_file(kind: str, path: Path) -> list[dict[str, Any]]:
     from skymist.workflow.forms import find
 
-    subject, body = _split(path.read_text(encoding="utf-8")) if kind == "circular" else ("", path.read_text())
+    content = _read(path)
+    subject, body = _split(content) if kind == "circular" else ("", content)
     return [each.to_dict() for each in find(kind).check(subject, body, ())]
 
 
@@ -222,7 +223,14 @@ def _edit(kind: str) -> click.Command:
 def _edited(before: str, path: str | None) -> str | None:
     if path is None:
         return click.edit(before, extension=".txt")
-    return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+    return sys.stdin.read() if path == "-" else _read(Path(path))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ReadError(f"no text: byte {error.start} is not UTF-8", str(path)) from None
 
 
 def _split(content: str) -> tuple[str, str]:

@@ -64,10 +64,7 @@ def listen(folders: tuple[str, ...], kafka: Path | None, database: str, as_json:
     with opened(database) as records, _until_stopped() as stop:
         from skymist.workflow import listen as workflow
 
-        try:
-            sources = workflow.make_sources(folders, None if kafka is None else _settings(kafka))
-        except ModuleNotFoundError as error:
-            raise RequestError(f"topics need {error.name}: pip install 'skymist[service]'") from None
+        sources = workflow.make_sources(folders, None if kafka is None else _settings(kafka))
         workflow.listen(records, sources, stop, _tell_as_json if as_json else _tell)
 
 

@@ -13,7 +13,7 @@ from desks import notice, scan, take_notice
 from serving import Site, opened, serving
 
 from skymist.cli import skymist
-from skymist.errors import ConflictError, RequestError, SkymistError
+from skymist.errors import ConflictError, ReadError, RequestError, SkymistError
 from skymist.model.alert import Tense
 from skymist.records import Database
 from skymist.records.tokens import Access
@@ -148,6 +148,8 @@ def test_texts_of_files_and_settings_that_are_wrong(database: Database, tmp_path
     assert (told.return_value, "something is still to be filled in" in told.output) == (1, True)
     (tmp_path / "a.txt").write_text("IceCube-230416A\n")
     refused(RequestError, "begins with a line `Subject: ...`", "circular", "lint", tmp_path / "a.txt")
+    (tmp_path / "a.txt").write_bytes(b"Subject: \xff")
+    refused(ReadError, "no text: byte 9 is not UTF-8", "circular", "lint", tmp_path / "a.txt")
     take_notice(database, notice())
     number = document("circular", "draft", "IceCube-260304A")["id"]
     for words, reason in (

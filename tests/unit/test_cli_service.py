@@ -95,6 +95,7 @@ def test_help_needs_no_package_of_the_service() -> None:
         ("sqlalchemy", ("db", "version")),
         ("httpx", ("scan", "demo", "--server", "http://127.0.0.1:1")),
         ("alembic", ("serve",)),
+        ("defusedxml", ("notice", "lint", __file__)),
         ("alembic", ("serve", "--part", "api")),
     ],
 )
