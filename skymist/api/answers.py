@@ -275,7 +275,7 @@ class EditedAnswer(PublicationItem):
     )
 
 
-class RedraftedAnswer(PublicationItem):
+class RedraftedAnswer(EditedAnswer):
     """What became of a text when the facts had changed."""
 
     changes: list[Json] = Field(description="Of the facts: name, of, old, new")

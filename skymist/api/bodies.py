@@ -112,7 +112,9 @@ class TextBody(Body):
 class RedraftBody(Body):
     """From what to draft again."""
 
-    scan: Name | None = Field(None, description="Id of the scan that gives the position; the last one by default")
+    scan: Name | None = Field(
+        None, description="Id of the scan that gives the position; as before, or the last one, by default"
+    )
 
 
 class UnlockBody(Body):

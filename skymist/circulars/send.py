@@ -23,7 +23,6 @@ from skymist.errors import RequestError, SendError
 
 GCN = "https://gcn.nasa.gov"
 MAIL = "circulars@gcn.nasa.gov"
-SCOPE = "gcn.nasa.gov/circular-submitter"
 CHANNEL = "gcn"
 TIMEOUT_S = 30.0
 CLOCKS_APART_S = 120.0

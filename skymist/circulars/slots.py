@@ -52,6 +52,7 @@ SLOTS: Mapping[str, Slot] = {
     "area_90": Slot("area of the 90 % region, square degrees", ".2f"),
     "containment": Slot("share of the truth that the errors hold, percent", ".0f"),
     "epoch": Slot("of the coordinates", required=True),
+    "scan": Slot("id of the scan that a person has chosen for the position; otherwise the last one counts"),
     "reconstruction": Slot("that the position comes from"),
     "calibration": Slot("of the 90 % region"),
     "notice_url": Slot("where the first notice is, or empty"),

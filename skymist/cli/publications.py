@@ -244,7 +244,8 @@ def _split(content: str) -> tuple[str, str]:
 def _redraft(kind: str) -> click.Command:
     @click.command("redraft")
     @_number
-    @click.option("--scan", metavar="ID", help="Scan whose map gives the position; the last complete one by default.")
+    @click.option("--scan", metavar="ID", help="Scan whose map gives the position; by default the one that somebody "
+                  "has chosen, or the last complete one.")  # fmt: skip
     @_common
     def redraft(
         number: int, scan: str | None, server: str | None, database: str, config: Path | None, as_json: bool
@@ -252,15 +253,13 @@ def _redraft(kind: str) -> click.Command:
         """Have ID say what is known now; what people wrote stays, and what has changed is listed."""
         with _source(kind, server, database, config) as found:
             told = found.redraft(number, scan)
-            findings = found.check(number)
+            findings = [] if told["aside"] else found.check(number)
         if as_json:
             text.print_json({**told, "findings": findings})
-            return
-        rows = ({**each, "of": each["of"] or ""} for each in told["changes"])
-        text.print_rows(rows, ("name", "of", "old", "new"))
-        if told["conflicts"]:
-            text.note(f"{told['conflicts']} places were changed by somebody, too: both texts stand there, marked")
-        _print_findings(findings)
+        else:
+            _print_redrafted(told, findings)
+        if told["aside"]:
+            raise click.exceptions.Exit(1)
 
     return redraft
 
@@ -472,6 +471,13 @@ def _print_findings(found: list[dict[str, Any]]) -> None:
         text.answers.print(f"{label} {escape(each['where'])}: {escape(each['why'])}{escape(source)}")
     if not found:
         text.answers.print("nothing is wrong")
+
+
+def _print_redrafted(told: Mapping[str, Any], findings: list[dict[str, Any]]) -> None:
+    text.print_rows(({**each, "of": each["of"] or ""} for each in told["changes"]), ("name", "of", "old", "new"))
+    if told["conflicts"]:
+        text.note(f"{told['conflicts']} places were changed by somebody, too: both texts stand there, marked")
+    _print_edited(told, findings)
 
 
 def _print_edited(told: Mapping[str, Any], findings: list[dict[str, Any]]) -> None:

@@ -78,9 +78,7 @@ def create(session: Session, publication: Publication, first: Text, who: str) ->
     return publication
 
 
-def edit(
-    session: Session, publication: Publication, base: int, changed: Text, who: str, *, aside_if_locked: bool = True
-) -> Text:
+def edit(session: Session, publication: Publication, base: int, changed: Text, who: str) -> Text:
     """Add a revision; see the top of this file for what is kept aside.
 
     Parameters
@@ -93,8 +91,6 @@ def edit(
     changed : Text
         With subject and body; without facts, it has those of the base.
     who : str
-    aside_if_locked : bool
-        Whether the lock of somebody else counts.
 
     Returns
     -------
@@ -113,7 +109,7 @@ def edit(
     changed.number = max(each.number for each in publication.texts) + 1
     changed.facts, changed.made = changed.facts or parent.facts, changed.made or parent.made
     holder = holder_of_lock(publication)
-    changed.aside = base != publication.head or (aside_if_locked and holder not in ("", who))
+    changed.aside = base != publication.head or holder not in ("", who)
     publication.texts.append(changed)
     if not changed.aside:
         publication.head = changed.number

@@ -142,9 +142,14 @@ class Desk:
         ------
         RequestError
             If a fact is missing that the template states.
+        UnknownNameError
+            If a person says what records know.
         """
         form = find(kind)
+        if strange := said.keys() - set(PERSONS):
+            raise UnknownNameError("slot that a person fills", min(strange), PERSONS)
         known = self.facts(alert_id, scan_id)
+        known += _choice(known, scan_id, who)
         known += [Fact(name, words, source="person", source_id=who) for name, words in said.items() if words]
         with self.database.read() as session:
             record = session.get_one(tables.Alert, alert_id)
@@ -167,7 +172,7 @@ class Desk:
         Returns
         -------
         dict
-            The publication, with ``changes`` of the facts and the number of ``conflicts``: places that both an editor
+            As of `edit`, with ``changes`` of the facts and the number of ``conflicts``: places that both an editor
             and the facts have changed, which are marked in the text.
 
         Raises
@@ -177,7 +182,8 @@ class Desk:
         """
         record, last = self._text(kind, number)
         old = _known(last)
-        new = facts_of.merged(self.facts(record.alert_id, scan_id), [each for each in old if _stays(each)])
+        new = self._again(record, old, scan_id)
+        new = facts_of.merged(new, _choice(new, scan_id, who))
         different = changes(old, new)
         made = find(kind).draft(record.template, new, self.settings.templates)
         if not different and made.body == last.made:
@@ -188,8 +194,8 @@ class Desk:
                     note=note[:1000])  # fmt: skip
         with self.database.begin() as session:
             found = publications.get(session, kind, number, lock=True)
-            publications.edit(session, found, last.number, text, who)
-            told = document(found)
+            kept = publications.edit(session, found, last.number, text, who)
+            told = {**document(found), "aside": _aside(found, kept)}
         return {**told, "changes": [each.to_dict() for each in different], "conflicts": both.conflicts}
 
     def edit(
@@ -206,17 +212,9 @@ class Desk:
         """
         with self.database.begin() as session:
             found = publications.get(session, kind, number, lock=True)
-            holder = publications.holder_of_lock(found)
             text = Text(subject=subject, body=_plain(body), note=note)
             kept = publications.edit(session, found, base, text, who)
-            aside = None
-            if kept.aside:
-                head = publications.text(found)
-                both = merge(publications.text(found, base).body, head.body, kept.body)
-                later = f"there is a later revision, {head.number}, by {head.who}"
-                reason = later if base != found.head else f"it is being edited by {holder}"
-                aside = {"revision": kept.number, "reason": reason, "merged": both.text, "conflicts": both.conflicts}
-            return {**document(found), "aside": aside}
+            return {**document(found), "aside": _aside(found, kept)}
 
     def show(self, kind: str, number: int, revision: int | None = None) -> dict[str, Any]:
         """Return a publication with a text, the facts in it and where they stand, all revisions and all comments."""
@@ -247,9 +245,14 @@ class Desk:
         with self.database.read() as session:
             doubts = alerts.whole(session.get_one(tables.Alert, record.alert_id)).doubts
         old = _known(text)
-        new = facts_of.merged(self.facts(record.alert_id), [each for each in old if _stays(each)])
+        new = self._again(record, old)
+        last = None if _chosen(old) is None else self._last_scan(record)
         found = find(kind).check(text.subject, text.body, new)
-        return [*_stale(old, new), *found, *(Finding(Level.WARNING, "doubt", doubt, "the records") for doubt in doubts)]
+        return [
+            *_stale(old, new, last),
+            *found,
+            *(Finding(Level.WARNING, "doubt", doubt, "the records") for doubt in doubts),
+        ]
 
     # --- people
 
@@ -351,6 +354,16 @@ class Desk:
             found = publications.get(session, kind, number)
             return found, publications.text(found, revision)
 
+    def _again(self, record: Publication, old: Sequence[Fact], scan_id: str | None = None) -> list[Fact]:
+        """Return all that is known now, of the scan that a person has chosen if any, and what is of the text alone."""
+        return facts_of.merged(
+            self.facts(record.alert_id, scan_id or _chosen(old)), [each for each in old if _stays(each)]
+        )
+
+    def _last_scan(self, record: Publication) -> str | None:
+        with self.database.read() as session:
+            return complete_scan(session, record.alert_id)
+
     def _of_site(self) -> list[Fact]:
         said = {"reporter": self.settings.reporter, "contact": self.settings.contact}
         return [Fact(name, words, source="setting", source_id=name) for name, words in said.items() if words]
@@ -371,6 +384,18 @@ def document(record: Publication) -> dict[str, Any]:
     holder = publications.holder_of_lock(record)
     until = _time(record.locked_until) if holder and record.locked_until else None
     return {**_written(record, COLUMNS), "locked_by": holder, "locked_until": until}
+
+
+def _aside(publication: Publication, kept: Text) -> dict[str, Any] | None:
+    """Return why a revision does not count, and how it goes together with the one that does; None if it counts."""
+    if not kept.aside:
+        return None
+    head = publications.text(publication)
+    both = merge(publications.text(publication, kept.base).body, head.body, kept.body)
+    later = f"there is a later revision, {head.number}, by {head.who}"
+    locked = f"it is being edited by {publications.holder_of_lock(publication)}"
+    reason = later if kept.base != head.number else locked
+    return {"revision": kept.number, "reason": reason, "merged": both.text, "conflicts": both.conflicts}
 
 
 def _written(record: object, names: Sequence[str]) -> dict[str, Any]:
@@ -452,11 +477,27 @@ def _stays(fact: Fact) -> bool:
     return fact.source in ("person", "circular", "publication")
 
 
-def _stale(old: Sequence[Fact], new: Sequence[Fact]) -> list[Finding]:
-    """Return a finding if a text was drafted from another map than the last one."""
-    scans = [{each.source_id for each in facts if each.source == "scan"} for facts in (old, new)]
-    if scans[0] == scans[1]:
+def _choice(known: Sequence[Fact], scan_id: str | None, who: str) -> list[Fact]:
+    """Return that somebody has chosen the scan that a position is of, if so."""
+    if scan_id is None:
         return []
-    names = ["".join(each)[:12] or "no scan" for each in scans]
+    scan = next(each.source_id for each in known if each.source == "scan")
+    return [Fact("scan", scan, source="person", source_id=who)]
+
+
+def _chosen(known: Sequence[Fact]) -> str | None:
+    return next((str(each.value) for each in known if each.name == "scan"), None)
+
+
+def _stale(old: Sequence[Fact], new: Sequence[Fact], last: str | None) -> list[Finding]:
+    """Return a finding if a text was drafted from another map than the last one; a warning if somebody chose that."""
+    before, now = (next((each.source_id for each in facts if each.source == "scan"), None) for facts in (old, new))
+    last = last or now
+    if before == last:
+        return []
+    names = ["no scan" if each is None else each[:12] for each in (before, last)]
+    if before == now:
+        why = f"it was drafted from {names[0]}, which a person has chosen; the last map is of {names[1]}"
+        return [Finding(Level.WARNING, "old map", why, "the map", names[0], names[1])]
     why = f"it was drafted from {names[0]}; the last map is of {names[1]}: draft it again"
     return [Finding(Level.ERROR, "stale map", why, "the map", names[0], names[1])]

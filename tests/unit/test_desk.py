@@ -88,7 +88,7 @@ def test_what_changes_in_the_records_is_told_and_drafted_again(desk: Desk) -> No
     assert {each.expected for each in found} == {"41.25", "1.5"}
     assert all(each.source.startswith("revision 1") and each.where.startswith("line ") for each in found)
     told = desk.redraft(CIRCULAR, number, "shifter")
-    assert told["conflicts"] == 0
+    assert (told["conflicts"], told["aside"]) == (0, None)
     assert {(each["name"], each["old"], each["new"]) for each in told["changes"]} == {
         ("ra", 40.1, 41.25), ("far_per_year", 0.83, 1.5),
     }  # fmt: skip
@@ -98,6 +98,11 @@ def test_what_changes_in_the_records_is_told_and_drafted_again(desk: Desk) -> No
     assert desk.check(CIRCULAR, number) == []
     assert "-RA: 40.10 deg J2000" in desk.diff(CIRCULAR, number)
     assert [each["number"] for each in now["texts"]] == [1, 2, 3]
+    desk.lock(CIRCULAR, number, "another")
+    take_notice(desk.database, notice(number=2, ra=42.25))
+    aside = desk.redraft(CIRCULAR, number, "shifter")["aside"]
+    assert (aside["revision"], aside["reason"]) == (4, "it is being edited by another")
+    assert "RA: 42.25 deg J2000" in aside["merged"]
 
 
 def test_an_old_map_is_an_error(tmp_path: Path) -> None:
@@ -107,7 +112,7 @@ def test_an_old_map_is_an_error(tmp_path: Path) -> None:
     alert = take_notice(database, notice())
     first = scan(database, tmp_path / "scans")
     number = desk.draft(CIRCULAR, alert, "shifter")["id"]
-    scan(database, tmp_path / "scans", OTHER)
+    second = scan(database, tmp_path / "scans", OTHER)
     found = errors(desk.check(CIRCULAR, number))
     assert found[0].rule == "stale map"
     assert found[0].says == first[:12]
@@ -118,7 +123,14 @@ def test_an_old_map_is_an_error(tmp_path: Path) -> None:
     assert desk.check(CIRCULAR, number) == []
     assert desk.approve(CIRCULAR, number, 2, "approver")["state"] == "approved"
     old = desk.draft(CIRCULAR, alert, "shifter", scan_id=first[:12])
-    assert f"{first}" in str(desk.show(CIRCULAR, old["id"])["facts"])
+    (warning,) = desk.check(CIRCULAR, old["id"])
+    assert (warning.level, warning.rule, warning.says) == (Level.WARNING, "old map", first[:12])
+    with pytest.raises(ConflictError, match="nothing has changed"):  # what somebody has chosen stays
+        desk.redraft(CIRCULAR, old["id"], "shifter")
+    assert desk.approve(CIRCULAR, old["id"], 1, "approver")["state"] == "approved"
+    last = desk.redraft(CIRCULAR, old["id"], "shifter", second[:12])
+    assert ("scan", first, second) in {(each["name"], each["old"], each["new"]) for each in last["changes"]}
+    assert desk.check(CIRCULAR, old["id"]) == []
     with pytest.raises(UnknownNameError, match="no complete scan of this alert"):
         desk.draft(CIRCULAR, alert, "shifter", scan_id="0" * 12)
     database.close()
