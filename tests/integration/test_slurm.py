@@ -65,9 +65,21 @@ def slurm() -> Iterator[None]:
 
 
 @pytest.fixture
-def configure(tmp_path: Path) -> Iterator[Callable[..., str]]:
+def queue() -> Callable[..., list[str]]:
+    """Tells the jobs of scans that came after the test began, whoever else uses this SLURM."""
+
+    def tell(states: str = "PD,R,S,CF,CG") -> list[str]:
+        lines = ask("squeue", "--noheader", "--format=%A %j", f"--states={states}").splitlines()
+        return [line.split()[0] for line in lines if " skymist-" in line and line.split()[0] not in before]
+
+    before: list[str] = []
+    before = tell()
+    return tell
+
+
+@pytest.fixture
+def configure(tmp_path: Path, queue: Callable[..., list[str]]) -> Iterator[Callable[..., str]]:
     """Writes a configuration and returns its file; at the end, none of its jobs is left."""
-    before = set(queue())
 
     def write(**values: Any) -> str:
         file, folder = tmp_path / "rig.yaml", str(tmp_path / "jobs")
@@ -75,18 +87,12 @@ def configure(tmp_path: Path) -> Iterator[Callable[..., str]]:
         return str(file)
 
     yield write
-    left = set(queue()) - before
+    left = queue()
     if left:
         ask("scancel", *left)
     assert not left
     assert not [process for process in psutil.process_iter() if str(tmp_path) in " ".join(words_of(process))]
     assert not list((tmp_path / "jobs").glob("tls-*"))  # the key is gone, too
-
-
-def queue(states: str = "PD,R,S,CF,CG") -> list[str]:
-    """The jobs of scans, whoever else uses this SLURM."""
-    lines = ask("squeue", "--noheader", "--format=%A %j", f"--states={states}").splitlines()
-    return [line.split()[0] for line in lines if " skymist-" in line]
 
 
 def words_of(process: psutil.Process) -> list[str]:
@@ -112,7 +118,7 @@ def by_cell(skymap: xr.Dataset) -> xr.Dataset:
 
 
 def test_a_scan_survives_that_one_job_is_cancelled_and_another_suspended(
-    configure: Callable[..., str], shared: Path, tmp_path: Path
+    configure: Callable[..., str], queue: Callable[..., list[str]], shared: Path, tmp_path: Path
 ) -> None:
     event, bowl = load_event(str(shared / EVENT)), load_reconstruction("bowl", {"seconds": 0.06})
     levels, seen = parse_levels("8:0,16:12"), set()
@@ -134,7 +140,7 @@ def test_a_scan_survives_that_one_job_is_cancelled_and_another_suspended(
     assert len(np.unique(found["uniq"])) == found.sizes["cell"] == 768 + 48
 
 
-def test_jobs_come_for_work_and_go_without(configure: Callable[..., str]) -> None:
+def test_jobs_come_for_work_and_go_without(configure: Callable[..., str], queue: Callable[..., list[str]]) -> None:
     with cluster.connect(configure()) as client:
         futures = client.map(time.sleep, [0.5] * 30, pure=False)
         until(lambda: len(workers_of(client)) == 3)
@@ -166,13 +172,15 @@ def test_everything_is_encrypted_unless_told_otherwise(configure: Callable[..., 
             assert other.submit(int, 1).result() == 1
 
 
-def test_an_error_inside_leaves_no_job(configure: Callable[..., str]) -> None:
+def test_an_error_inside_leaves_no_job(configure: Callable[..., str], queue: Callable[..., list[str]]) -> None:
     with pytest.raises(RuntimeError, match="mine"), cluster.connect(configure(), 2):
         raise RuntimeError("mine")
     assert queue() == []
 
 
-def test_interrupted_it_leaves_no_job(configure: Callable[..., str], tmp_path: Path) -> None:
+def test_interrupted_it_leaves_no_job(
+    configure: Callable[..., str], queue: Callable[..., list[str]], tmp_path: Path
+) -> None:
     command = [sys.executable, "-m", "skymist", "scan", "demo", "--reco", "bowl", "--option", "seconds=0.5"]
     process = subprocess.Popen(
         [*command, "--cluster", configure(), "--out", str(tmp_path)], stderr=subprocess.PIPE, text=True,
