@@ -30,7 +30,8 @@ from skymist.model.reconstruction import Fit
 from skymist.records import Database, scans
 from skymist.records.publications import CIRCULAR
 from skymist.workflow import ingest, listen, service
-from skymist.workflow.desk import Desk, DeskSettings
+from skymist.workflow.desk import Desk
+from skymist.workflow.desk_settings import DeskSettings
 from skymist.workflow.rules import Rules
 from skymist.workflow.runner import Runner, RunnerSettings
 from skymist.workflow.wish import Wish

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from skymist.errors import RequestError, UnknownNameError
 from skymist.records import Database
 from skymist.records.tokens import Access
-from skymist.workflow.desk import DeskSettings
+from skymist.workflow.desk_settings import DeskSettings
 
 LOOPBACK = "127.0.0.1", "::1", "localhost"
 ASYMMETRIC = "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.markup import escape
 
-from skymist.cli import text
+from skymist.cli import published, text
 from skymist.cli.db import database_option, json_option, opened
 from skymist.cli.own import ROLES, role_option, server_option
 from skymist.errors import ReadError, RequestError
@@ -98,8 +97,8 @@ def _draft(kind: str) -> click.Command:
         if as_json:
             text.print_json({**told, "findings": findings})
         else:
-            _print_text(told)
-            _print_findings(findings)
+            published.print_text(told)
+            published.print_findings(findings)
 
     return draft
 
@@ -141,12 +140,10 @@ def _show(kind: str) -> click.Command:
         if as_json:
             text.print_json(told)
             return
-        _print_text(told)
+        published.print_text(told)
         if facts:
-            rows = ({"of": "", "detail": "", **each} for each in told["facts"])
-            text.print_rows(rows, ("name", "of", "value", "source", "detail"))
-        for each in told["comments"]:
-            text.answers.print(f"[bold]{escape(each['who'])}[/] on revision {each['number']}: {escape(each['text'])}")
+            published.print_facts(told["facts"])
+        published.print_comments(told["comments"])
 
     return show
 
@@ -171,7 +168,7 @@ def _lint(kind: str) -> click.Command:
         if as_json:
             text.print_json({"findings": found})
         else:
-            _print_findings(found)
+            published.print_findings(found)
         if any(each["level"] == "error" for each in found):
             raise click.exceptions.Exit(1)
 
@@ -213,7 +210,7 @@ def _edit(kind: str) -> click.Command:
         if as_json:
             text.print_json({**told, "findings": findings})
         else:
-            _print_edited(told, findings)
+            published.print_edited(told, findings)
         if told["aside"]:
             raise click.exceptions.Exit(1)
 
@@ -257,7 +254,8 @@ def _redraft(kind: str) -> click.Command:
         if as_json:
             text.print_json({**told, "findings": findings})
         else:
-            _print_redrafted(told, findings)
+            published.print_changes(told)
+            published.print_edited(told, findings)
         if told["aside"]:
             raise click.exceptions.Exit(1)
 
@@ -308,7 +306,7 @@ def _lock(kind: str) -> click.Command:
         """Keep others from editing ID for ten minutes; again for ten more."""
         with _source(kind, server, database, config) as found:
             told = found.lock(number)
-        _print_state(told, as_json, f"is locked until {told['locked_until'][11:16]} UTC")
+        published.print_state(told, as_json, f"is locked until {told['locked_until'][11:16]} UTC")
 
     return lock
 
@@ -321,7 +319,7 @@ def _unlock(kind: str) -> click.Command:
     def unlock(number: int, force: bool, server: str | None, database: str, config: Path | None, as_json: bool) -> None:
         """Let others edit ID again."""
         with _source(kind, server, database, config) as found:
-            _print_state(found.unlock(number, by_force=force), as_json, "is not locked")
+            published.print_state(found.unlock(number, by_force=force), as_json, "is not locked")
 
     return unlock
 
@@ -336,7 +334,7 @@ def _approve(kind: str) -> click.Command:
     ) -> None:
         """Approve the last revision of ID, word for word; who wrote it cannot, and it has to be without errors."""
         with _source(kind, server, database, config) as found:
-            _print_state(found.approve(number, revision), as_json)
+            published.print_state(found.approve(number, revision), as_json)
 
     return approve
 
@@ -351,7 +349,7 @@ def _withdraw(kind: str) -> click.Command:
     ) -> None:
         """Put ID aside: it will not be sent."""
         with _source(kind, server, database, config) as found:
-            _print_state(found.withdraw(number, reason), as_json)
+            published.print_state(found.withdraw(number, reason), as_json)
 
     return withdraw
 
@@ -363,7 +361,7 @@ def _reopen(kind: str) -> click.Command:
     def reopen(number: int, server: str | None, database: str, config: Path | None, as_json: bool) -> None:
         """Make a draft again of ID, which was withdrawn or approved."""
         with _source(kind, server, database, config) as found:
-            _print_state(found.reopen(number), as_json)
+            published.print_state(found.reopen(number), as_json)
 
     return reopen
 
@@ -385,18 +383,21 @@ def _send(kind: str) -> click.Command:
         """
         with _source(kind, server, database, config) as found:
             preview = found.preview(number)
+            if dry_run and as_json:
+                text.print_json(preview)
+                return
             if dry_run:
-                _print_preview(preview, as_json)
+                published.print_preview(preview)
                 return
             if by_hand:
-                _print_state(found.sent_by_hand(number, by_hand), as_json)
+                published.print_state(found.sent_by_hand(number, by_hand), as_json)
                 return
             with nullcontext() if server else _courier(kind, database, config) as courier:
                 told = found.send(number, confirm or _asked(preview))
                 while courier is not None and courier.deliver():
                     pass
             told = _followed(found, told)
-        _print_state(told, as_json)
+        published.print_state(told, as_json)
         if told["state"] != "sent":
             text.note(told["error"] or "it is still on its way; skymist circular show tells more", "not sent yet:")
             raise click.exceptions.Exit(1)
@@ -439,64 +440,6 @@ def _followed(found: "Publications | OwnPublications", told: dict[str, Any]) -> 
         time.sleep(0.2)
         told = found.show(told["id"])
     return told
-
-
-def _print_preview(preview: Mapping[str, Any], as_json: bool) -> None:
-    if as_json:
-        text.print_json(preview)
-        return
-    click.echo(preview["content"])
-    click.echo(f"\nSHA-256: {preview['sha256']}   state: {preview['state']}   revision: {preview['revision']}")
-    if preview["web_link"]:
-        click.echo(f"\nby the form of GCN:\n{preview['web_link']}")
-        click.echo(f"\nby e-mail:\n{preview['email']}")
-    if preview["voevent"]:
-        click.echo(f"\nas a VOEvent:\n{preview['voevent']}")
-
-
-def _print_text(told: Mapping[str, Any]) -> None:
-    approved = f"  approved by {told['approver']}" if told["approver"] else ""
-    number = f"  {told['number']}" if told["number"] else ""
-    about = f"revision {told['revision']} of {told['head']}  {told['state']}{approved}{number}"
-    text.answers.print(f"[bold]{told['kind']} {told['id']}[/]  {escape(about)}")
-    if told["error"]:
-        text.answers.print(f"[bold red]{escape(told['error'])}[/]")
-    click.echo(f"\nSubject: {told['subject']}\n\n{told['body']}")
-
-
-def _print_findings(found: list[dict[str, Any]]) -> None:
-    for each in found:
-        label = "[bold red]error[/]" if each["level"] == "error" else "[bold]warning[/]"
-        source = f" ({each['source']})" if each["source"] else ""
-        text.answers.print(f"{label} {escape(each['where'])}: {escape(each['why'])}{escape(source)}")
-    if not found:
-        text.answers.print("nothing is wrong")
-
-
-def _print_redrafted(told: Mapping[str, Any], findings: list[dict[str, Any]]) -> None:
-    text.print_rows(({**each, "of": each["of"] or ""} for each in told["changes"]), ("name", "of", "old", "new"))
-    if told["conflicts"]:
-        text.note(f"{told['conflicts']} places were changed by somebody, too: both texts stand there, marked")
-    _print_edited(told, findings)
-
-
-def _print_edited(told: Mapping[str, Any], findings: list[dict[str, Any]]) -> None:
-    aside = told["aside"]
-    if aside is None:
-        click.echo(f"{told['kind']} {told['id']} has revision {told['head']}")
-        _print_findings(findings)
-        return
-    text.note(f"kept aside as revision {aside['revision']}: {aside['reason']}", "not the last word:")
-    text.note(f"both put together ({aside['conflicts']} conflicts); save it on revision {told['head']}:")
-    click.echo(aside["merged"])
-
-
-def _print_state(told: Mapping[str, Any], as_json: bool, words: str = "") -> None:
-    if as_json:
-        text.print_json(told)
-        return
-    number = f" as {told['number']}" if told["number"] else ""
-    click.echo(f"{told['kind']} {told['id']} {words or 'is ' + told['state'] + number}")
 
 
 circular = make_group("circular", "Circulars: draft, check, edit, approve and send them.")

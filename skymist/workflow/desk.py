@@ -6,32 +6,22 @@ Whatever it returns are JSON-like documents: the same for the command line, the 
 import difflib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-import xarray as xr
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
 from skymist.circulars import send
-from skymist.circulars.draft import MOST_SOURCES, Draft, Span
+from skymist.circulars.draft import Draft, Span
 from skymist.circulars.merge import merge
-from skymist.errors import ConflictError, RequestError, SkymistError, StoreError, UnknownNameError
-from skymist.model import alert as model
-from skymist.model.alert import Role, Tense, present
-from skymist.model.circular import Fact, Finding, Level, State, changes, errors
-from skymist.model.region import DEFAULT_CALIBRATION
+from skymist.errors import ConflictError, RequestError, SkymistError, UnknownNameError
+from skymist.model.alert import Tense
+from skymist.model.circular import Fact, Finding, Level, changes, errors
 from skymist.records import Database, alerts, publications, tables
 from skymist.records.publications import CIRCULAR, NOTICE
-from skymist.records.tables import Publication, ScanState, Text
-from skymist.store.zarr import read_skymap
-from skymist.workflow import facts as facts_of
-from skymist.workflow.earlier import earlier_alerts
+from skymist.records.tables import Publication, Text
+from skymist.workflow import knowledge
+from skymist.workflow.desk_settings import DeskSettings
+from skymist.workflow.facts import merged
 from skymist.workflow.forms import AUTO, find, voevent_of
-from skymist.workflow.match import match_map
 
 PERSONS = "detector_state", "remark", "reason"
 """Slots that only a person can fill."""
@@ -45,38 +35,6 @@ COLUMNS = (
 _OF_TEXT = "number", "base", "aside", "who", "note", "subject", "created"
 
 
-@dataclass(frozen=True)
-class DeskSettings:
-    """What a site says of its circulars.
-
-    Attributes
-    ----------
-    reporter, contact : str
-        Who reports, and whom to ask; empty: nobody is named.
-    templates : Path, optional
-        Folder of the site's own templates.
-    catalogs : sequence of str
-        In which counterparts are looked for: names, or files of descriptions.
-    calibration : str
-        Of the regions.
-    map_url : str
-        Where maps are for everybody; ``{name}`` and ``{scan}`` stand for the alert and the scan. Empty: nowhere.
-    authority : str
-        Of identifiers of VOEvents (``ivo://AUTHORITY/...``): a name that the site has registered.
-    automatic : bool
-        Whether each alert that was scanned gets a draft by itself.
-    """
-
-    reporter: str = ""
-    contact: str = ""
-    templates: Path | None = None
-    catalogs: Sequence[str] = ("neutrino-candidates",)
-    calibration: str = DEFAULT_CALIBRATION
-    map_url: str = ""
-    authority: str = "example"
-    automatic: bool = True
-
-
 class Desk:
     """Circulars and notices of a database.
 
@@ -88,31 +46,6 @@ class Desk:
 
     def __init__(self, database: Database, settings: DeskSettings | None = None) -> None:
         self.database, self.settings = database, settings or DeskSettings()
-
-    # --- what is known
-
-    def facts(self, alert_id: int, scan_id: str | None = None) -> list[Fact]:
-        """Return all that is known of an alert now.
-
-        That is what its revisions say, a scan (the last one that is complete, if none is named), and which sources and
-        other alerts are in its region.
-        """
-        with self.database.read() as session:
-            record = session.get_one(tables.Alert, alert_id)
-            found, stores = alerts.whole(record), _maps(session, alert_id, scan_id)
-        known = [*self._of_site(), *facts_of.of_alert(record, found)]
-        if not stores:
-            return known
-        scan, url = stores[0]
-        try:
-            skymap = read_skymap(url)
-        except SkymistError as error:
-            raise StoreError(f"the map of scan {scan[:12]} cannot be read: {error}") from None
-        placed = facts_of.of_map(skymap, scan, self.settings.calibration)
-        if self.settings.map_url:
-            link = self.settings.map_url.replace("{name}", record.name).replace("{scan}", scan)
-            placed.append(Fact("map_url", link.replace(" ", "%20"), source="setting", source_id="map_url"))
-        return facts_of.merged(known, placed, self._of_the_region(skymap, record, found))
 
     # --- texts
 
@@ -148,17 +81,16 @@ class Desk:
         form = find(kind)
         if strange := said.keys() - set(PERSONS):
             raise UnknownNameError("slot that a person fills", min(strange), PERSONS)
-        known = self.facts(alert_id, scan_id)
-        known += _choice(known, scan_id, who)
+        known = knowledge.gather(self.database, self.settings, alert_id, scan_id, who)
         known += [Fact(name, words, source="person", source_id=who) for name, words in said.items() if words]
         with self.database.read() as session:
             record = session.get_one(tables.Alert, alert_id)
             earlier = publications.of_alert(session, alert_id, kind)
             template = form.fitting(record, earlier) if template == AUTO else template
             if kind == CIRCULAR and template == "update":
-                known = facts_of.merged(known, _before(record, earlier, known))
+                known = merged(known, knowledge.before(record, earlier, known))
             if kind == NOTICE:
-                known += _of_notice(earlier, tense)
+                known += knowledge.of_notice(earlier, tense)
         made = form.draft(template, known, self.settings.templates)
         first = Text(subject=made.subject, body=made.body, made=made.body, facts=[each.to_dict() for each in known])
         with self.database.begin() as session:
@@ -182,8 +114,7 @@ class Desk:
         """
         record, last = self._text(kind, number)
         old = _known(last)
-        new = self._again(record, old, scan_id)
-        new = facts_of.merged(new, _choice(new, scan_id, who))
+        new = knowledge.again(self.database, self.settings, record.alert_id, old, scan_id, who)
         different = changes(old, new)
         made = find(kind).draft(record.template, new, self.settings.templates)
         if not different and made.body == last.made:
@@ -244,13 +175,12 @@ class Desk:
         record, text = self._text(kind, number, revision)
         with self.database.read() as session:
             doubts = alerts.whole(session.get_one(tables.Alert, record.alert_id)).doubts
+            last = knowledge.complete_scan(session, record.alert_id)
         old = _known(text)
-        new = self._again(record, old)
-        last = None if _chosen(old) is None else self._last_scan(record)
-        found = find(kind).check(text.subject, text.body, new)
+        new = knowledge.again(self.database, self.settings, record.alert_id, old)
         return [
-            *_stale(old, new, last),
-            *found,
+            *knowledge.stale(old, new, last),
+            *find(kind).check(text.subject, text.body, new),
             *(Finding(Level.WARNING, "doubt", doubt, "the records") for doubt in doubts),
         ]
 
@@ -354,30 +284,6 @@ class Desk:
             found = publications.get(session, kind, number)
             return found, publications.text(found, revision)
 
-    def _again(self, record: Publication, old: Sequence[Fact], scan_id: str | None = None) -> list[Fact]:
-        """Return all that is known now, of the scan that a person has chosen if any, and what is of the text alone."""
-        return facts_of.merged(
-            self.facts(record.alert_id, scan_id or _chosen(old)), [each for each in old if _stays(each)]
-        )
-
-    def _last_scan(self, record: Publication) -> str | None:
-        with self.database.read() as session:
-            return complete_scan(session, record.alert_id)
-
-    def _of_site(self) -> list[Fact]:
-        said = {"reporter": self.settings.reporter, "contact": self.settings.contact}
-        return [Fact(name, words, source="setting", source_id=name) for name, words in said.items() if words]
-
-    def _of_the_region(self, skymap: xr.Dataset, record: tables.Alert, found: model.Alert) -> list[Fact]:
-        settings = self.settings
-        before = earlier_alerts(self.database, found.time, Role(record.role), record.id)
-        sources = match_map(skymap, settings.catalogs, settings.calibration)
-        known = list(facts_of.of_matches(sources["matches"], sources["trials"], MOST_SOURCES))
-        if len(before.names):
-            others = match_map(skymap, [before], settings.calibration)
-            known += facts_of.of_others(others["matches"], found.time)
-        return known
-
 
 def document(record: Publication) -> dict[str, Any]:
     """Return a publication as all doors show it."""
@@ -425,79 +331,3 @@ def _spans(made: Draft, body: str) -> Iterator[Span]:
         if start >= 0:
             place = start + len(before) + len(words)
             yield Span(start + len(before), place, span.fact)
-
-
-def complete_scan(session: Session, alert_id: int) -> str | None:
-    """Return the id of the last complete scan of an alert, None if there is none."""
-    return next((scan for scan, _ in _maps(session, alert_id, None)), None)
-
-
-def _maps(session: Session, alert_id: int, scan_id: str | None) -> list[tuple[str, str]]:
-    """Return scans of an alert that are complete, with their maps, the last one first."""
-    query = (
-        select(tables.Scan.id, tables.Artifact.url)
-        .join(tables.Event, tables.Event.id == tables.Scan.event_id)
-        .join(tables.Artifact, tables.Artifact.scan_id == tables.Scan.id)
-        .where(tables.Event.alert_id == alert_id, tables.Artifact.kind == "zarr")
-        .where(tables.Scan.state == ScanState.COMPLETE, tables.Scan.deleted.is_(None))
-        .order_by(tables.Scan.finished.desc(), tables.Scan.id)
-    )
-    found = [(scan, url) for scan, url in session.execute(query)]
-    if scan_id is None:
-        return found
-    chosen = [each for each in found if each[0].startswith(scan_id)]
-    if len(chosen) != 1 or len(scan_id) < 8:
-        raise UnknownNameError("complete scan of this alert", scan_id[:80], (scan[:12] for scan, _ in found))
-    return chosen
-
-
-def _before(record: tables.Alert, earlier: Sequence[Publication], known: Sequence[Fact]) -> list[Fact]:
-    """Return where the last circular that was sent, else the first notice, has put an alert."""
-    now = {each.key: each for each in known}
-    told = [each for each in earlier if each.state == State.SENT]
-    if told:
-        before = {each.key: each for each in _known(publications.text(told[-1]))}
-        return list(facts_of.moved(now, before, f"circular {told[-1].id}"))
-    first = alerts.whole(record).first
-    if first.ra is None or first.dec is None:
-        return []
-    before = {("ra", ""): Fact("ra", first.ra), ("dec", ""): Fact("dec", first.dec)}
-    return list(facts_of.moved(now, before, "the first notice"))
-
-
-def _of_notice(earlier: Sequence[Publication], tense: Tense) -> Iterator[Fact]:
-    """Yield what only a notice says: its number among those that were sent, its tense, and when it was made."""
-    yield Fact("record_number", sum(each.state == State.SENT for each in earlier), source="publication")
-    yield Fact("tense", str(tense), source="person")
-    yield Fact("issued", f"{np.datetime_as_string(present(), 'ms')}Z", source="publication")
-
-
-def _stays(fact: Fact) -> bool:
-    """Return whether a fact is of the text alone: said by a person, or of what was told before."""
-    return fact.source in ("person", "circular", "publication")
-
-
-def _choice(known: Sequence[Fact], scan_id: str | None, who: str) -> list[Fact]:
-    """Return that somebody has chosen the scan that a position is of, if so."""
-    if scan_id is None:
-        return []
-    scan = next(each.source_id for each in known if each.source == "scan")
-    return [Fact("scan", scan, source="person", source_id=who)]
-
-
-def _chosen(known: Sequence[Fact]) -> str | None:
-    return next((str(each.value) for each in known if each.name == "scan"), None)
-
-
-def _stale(old: Sequence[Fact], new: Sequence[Fact], last: str | None) -> list[Finding]:
-    """Return a finding if a text was drafted from another map than the last one; a warning if somebody chose that."""
-    before, now = (next((each.source_id for each in facts if each.source == "scan"), None) for facts in (old, new))
-    last = last or now
-    if before == last:
-        return []
-    names = ["no scan" if each is None else each[:12] for each in (before, last)]
-    if before == now:
-        why = f"it was drafted from {names[0]}, which a person has chosen; the last map is of {names[1]}"
-        return [Finding(Level.WARNING, "old map", why, "the map", names[0], names[1])]
-    why = f"it was drafted from {names[0]}; the last map is of {names[1]}: draft it again"
-    return [Finding(Level.ERROR, "stale map", why, "the map", names[0], names[1])]

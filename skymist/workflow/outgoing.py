@@ -11,7 +11,7 @@ from skymist.errors import ReadError, RequestError, UnknownNameError
 from skymist.model.region import find_calibration
 from skymist.records.publications import CIRCULAR, NOTICE
 from skymist.workflow.courier import Channel
-from skymist.workflow.desk import DeskSettings
+from skymist.workflow.desk_settings import DeskSettings
 from skymist.workflow.settings import revealed
 
 _OF_DESK = {item.name for item in fields(DeskSettings)}

@@ -25,7 +25,8 @@ from skymist.scan.progress import Progress
 from skymist.scan.run import Pace
 from skymist.store.place import Where, place
 from skymist.workflow import ingest, products
-from skymist.workflow.desk import Desk, DeskSettings
+from skymist.workflow.desk import Desk
+from skymist.workflow.desk_settings import DeskSettings
 from skymist.workflow.plain import plain
 from skymist.workflow.process import alive, own_name
 from skymist.workflow.rules import Rules

@@ -12,7 +12,8 @@ from skymist.errors import ConflictError, SkymistError, StoreError, own_fault
 from skymist.model.circular import State
 from skymist.records import Database, alerts, log, publications, scans, tables
 from skymist.records.tables import ScanState, now
-from skymist.workflow.desk import Desk, complete_scan
+from skymist.workflow.desk import Desk
+from skymist.workflow.knowledge import complete_scan
 from skymist.workflow.rules import Plan, Rule, Rules
 from skymist.workflow.service import ask
 

@@ -64,17 +64,17 @@ def slurm() -> Iterator[None]:
     subprocess.run([RIG / "slurm-down"], check=True, timeout=60)
 
 
+def jobs_of_scans(states: str) -> list[str]:
+    lines = ask("squeue", "--noheader", "--format=%A %j", f"--states={states}").splitlines()
+    return [line.split()[0] for line in lines if " skymist-" in line]
+
+
 @pytest.fixture
 def queue() -> Callable[..., list[str]]:
     """Tells the jobs of scans that came after the test began, whoever else uses this SLURM."""
-
-    def tell(states: str = "PD,R,S,CF,CG") -> list[str]:
-        lines = ask("squeue", "--noheader", "--format=%A %j", f"--states={states}").splitlines()
-        return [line.split()[0] for line in lines if " skymist-" in line and line.split()[0] not in before]
-
-    before: list[str] = []
-    before = tell()
-    return tell
+    every = "PD,R,S,CF,CG"
+    before = set(jobs_of_scans(every))
+    return lambda states=every: [job for job in jobs_of_scans(states) if job not in before]
 
 
 @pytest.fixture

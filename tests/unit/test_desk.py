@@ -16,9 +16,10 @@ from skymist.model.alert import Role, Tense
 from skymist.model.circular import Level, errors
 from skymist.records import Database, log, publications
 from skymist.records.publications import CIRCULAR, NOTICE
-from skymist.records.tables import Publication
+from skymist.records.tables import Publication, Scan, now
 from skymist.workflow import service
-from skymist.workflow.desk import Desk, DeskSettings
+from skymist.workflow.desk import Desk
+from skymist.workflow.desk_settings import DeskSettings
 from skymist.workflow.wish import Wish
 
 OTHER = Wish("bowl", levels="2:0,8:12,64:12", options={"ra_deg": 80.0})
@@ -133,6 +134,14 @@ def test_an_old_map_is_an_error(tmp_path: Path) -> None:
     assert desk.check(CIRCULAR, old["id"]) == []
     with pytest.raises(UnknownNameError, match="no complete scan of this alert"):
         desk.draft(CIRCULAR, alert, "shifter", scan_id="0" * 12)
+    gone = desk.draft(CIRCULAR, alert, "shifter", scan_id=first[:12])["id"]
+    with database.begin() as session:  # what somebody has chosen is no more
+        session.get_one(Scan, first).deleted = now()
+    assert errors(desk.check(CIRCULAR, gone))[0].rule == "stale map"
+    assert {(each["name"], each["new"]) for each in desk.redraft(CIRCULAR, gone, "shifter")["changes"]} >= {
+        ("scan", None)
+    }
+    assert desk.check(CIRCULAR, gone) == []
     database.close()
 
 
