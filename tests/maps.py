@@ -37,7 +37,7 @@ def random_map(seed: int, shape: str = "", finest: int = 512) -> xr.Dataset:
         last = levels[-1]
         levels.append(sky.children(last[np.argsort(nllh(last))[:keep]], nside).ravel())
     cells = np.concatenate(levels)
-    return of_cells(cells, nllh(cells))
+    return skymap.validate(of_cells(cells, nllh(cells)), "a random map")
 
 
 def of_cells(cells: np.ndarray, nllh: np.ndarray) -> xr.Dataset:

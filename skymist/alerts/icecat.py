@@ -1,4 +1,4 @@
-"""IceCat-1, the catalog of alert tracks from 2011 to 2023: CSV.
+"""IceCat-1, the catalog of alert tracks from 2011 to 2023: CSV; also tables of other alerts with its columns.
 
 Reference: Abbasi et al., Astrophys. J. Suppl. 269 (2023) 25, https://doi.org/10.7910/DVN/SCRUCD
 """
@@ -6,11 +6,14 @@ Reference: Abbasi et al., Astrophys. J. Suppl. 269 (2023) 25, https://doi.org/10
 import csv
 from typing import Any
 
+import numpy as np
+
 from skymist.alerts.values import Draft, day_number_time, shown, time, whole
 from skymist.errors import ReadError
 from skymist.model.alert import STREAMS, Revision, Tense
 
-_CATALOG = "IceCat-1"
+_CATALOG, _OTHER = "IceCat-1", "IceCat-like table"
+_FIRST, _END = np.datetime64("2011-01-01", "ns"), np.datetime64("2024-01-01", "ns")
 _SELECTIONS = "gfu", "ehe", "hese"
 _ERRORS = "RA_ERR_PLUS", "RA_ERR_MINUS", "DEC_ERR_PLUS", "DEC_ERR_MINUS"
 _MJD_ZERO = "1858-11-17"
@@ -54,7 +57,8 @@ def read_row(line: str, columns: list[str]) -> Revision:
         "energy_tev": draft.number("ENERGY", row.pop("ENERGY", None), 0),
         "signalness": draft.number("SIGNAL", row.pop("SIGNAL", None), 0, 1),
         "far_per_year": draft.number("FAR", row.pop("FAR", None), 0),
-        "catalog": _CATALOG,
+        # Whoever writes other alerts in this form, as we do, has no selection for most of them.
+        "catalog": _CATALOG if selection and _FIRST <= when < _END else _OTHER,
     }
     draft.extra |= {name.lower(): _plain(draft, name, value) for name, value in row.items() if value}
     draft.agree(when, day_number_time(draft.extra.get("eventmjd"), _MJD_ZERO), "EVENTMJD")
@@ -72,9 +76,9 @@ def _cells(line: str, columns: list[str]) -> dict[str, str]:
 
 
 def _type(draft: Draft, value: str) -> tuple[str, str]:
-    """Return selection and stream of what is written as ``gfu-gold``."""
-    selection, _, stream = value.lower().partition("-")
-    if selection in _SELECTIONS and stream in STREAMS:
+    """Return selection and stream of what is written as ``gfu-gold``; what came as a notice has no selection."""
+    selection, _, stream = value.lower().rpartition("-")
+    if selection in ("", *_SELECTIONS) and stream in ("", *STREAMS):
         return selection, stream
     draft.extra["i3type"] = value
     draft.doubts.append(f"I3TYPE is {shown(value)}, not such as gfu-gold")

@@ -55,15 +55,6 @@ def write_json(revision: Revision, *, sent: np.datetime64, tense: Tense = Tense.
     return (json.dumps(notice, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def radius_of(errors: tuple[float, float, float, float], dec: float) -> float:
-    """Return the radius that IceCube gives for asymmetric errors, degrees.
-
-    It is ``sqrt(mean RA error * cos(dec) * mean Dec error)``: of the circle with the area of the ellipse.
-    """
-    east, west, north, south = errors
-    return float(np.sqrt((east + west) / 2 * np.cos(np.radians(dec)) * (north + south) / 2))
-
-
 def _measured(revision: Revision) -> dict[str, Any]:
     """Return what was measured: where it came from, and what it is."""
     error = _error(revision)
@@ -83,9 +74,7 @@ def _error(revision: Revision) -> float | list[float] | None:
         return [float(each) for each in revision.ellipse_90]
     if revision.radius_90 is not None:
         return _number(revision.radius_90)
-    if revision.errors_90 is not None and revision.dec is not None:
-        return _rounded(radius_of(revision.errors_90, revision.dec))
-    return None
+    return None if revision.circle_90 is None else _rounded(revision.circle_90)
 
 
 def _number(value: float | None) -> float | None:

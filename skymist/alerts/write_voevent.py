@@ -9,9 +9,9 @@ from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 
-from skymist.alerts.write_json import radius_of
 from skymist.errors import RequestError
 from skymist.model.alert import Kind, Revision, Role, Tense
+from skymist.model.identity import ivo
 
 SPACE = "http://www.ivoa.net/xml/VOEvent/v2.0"
 PACKETS = {"gold": "173", "bronze": "174", "cascade": "176"}
@@ -21,12 +21,12 @@ _SITE = "IceCube, geographic South Pole"
 
 def ivorn_of(revision: Revision, authority: str, number: int | None = None) -> str:
     """Return the identifier of a revision: ``ivo://AUTHORITY/skymist#RUN_EVENT_NUMBER``."""
-    return f"ivo://{authority}/skymist#{revision.key}_{revision.number if number is None else number}"
+    return ivo(authority, f"{revision.key}_{revision.number if number is None else number}")
 
 
 def write_voevent(
     revision: Revision, *, sent: np.datetime64, authority: str, tense: Tense = Tense.TEST, author: str = "",
-    before: int | None = None,
+    before: int | None = None, ivorn: str = "", before_ivorn: str = "",
 ) -> bytes:  # fmt: skip
     """Return a revision as a VOEvent 2.0.
 
@@ -44,26 +44,29 @@ def write_voevent(
         Who sends it.
     before : int, optional
         Number of the revision that it takes the place of, or takes back.
+    ivorn, before_ivorn : str, optional
+        Identifiers of an archive, of this revision and the one before; they need neither number nor stream.
 
     Raises
     ------
     RequestError
-        If the revision has no number, or its stream has none of GCN's packet types.
+        If the revision has no number, or its stream has none of GCN's packet types, and no identifier is given.
     """
-    if revision.number is None or revision.stream not in PACKETS:
+    if not ivorn and (revision.number is None or revision.stream not in PACKETS):
         lacks = "number" if revision.number is None else f"stream with a packet type ({', '.join(PACKETS)})"
         raise RequestError(f"a VOEvent of {revision.key} needs a {lacks}")
     ElementTree.register_namespace("voe", SPACE)
     role = {Role.OBSERVATION: "observation", Role.PREDICTION: "prediction", Role.TEST: "test"}[tense.role]
-    root = Element(f"{{{SPACE}}}VOEvent", version="2.0", role=role, ivorn=ivorn_of(revision, authority))
+    root = Element(f"{{{SPACE}}}VOEvent", version="2.0", role=role,
+                   ivorn=ivorn or ivorn_of(revision, authority))  # fmt: skip
     _who(root, sent, authority, author)
     _what(root, revision, tense)
     _where(root, revision)
     _why(root, revision)
-    if before is not None:
+    cited = before_ivorn if before is None else ivorn_of(revision, authority, before)
+    if cited:
         cite = "retraction" if revision.kind == Kind.RETRACTION else "supersedes"
-        citations = SubElement(root, "Citations")
-        SubElement(citations, "EventIVORN", cite=cite).text = ivorn_of(revision, authority, before)
+        SubElement(SubElement(root, "Citations"), "EventIVORN", cite=cite).text = cited
     ElementTree.indent(root)
     return bytes(ElementTree.tostring(root, encoding="UTF-8", xml_declaration=True)) + b"\n"
 
@@ -79,7 +82,7 @@ def _who(root: Element, sent: np.datetime64, authority: str, author: str) -> Non
 def _what(root: Element, revision: Revision, tense: Tense) -> None:
     what = SubElement(root, "What")
     values: list[tuple[str, object, str, str]] = [
-        ("Packet_Type", PACKETS[revision.stream], "", ""),
+        ("Packet_Type", PACKETS.get(revision.stream), "", ""),
         ("run_id", revision.run, "", "meta.id"),
         ("event_id", revision.event, "", "meta.id"),
         ("Rev", revision.number, "", "meta.id"),
@@ -109,8 +112,8 @@ def _told(**values: str) -> dict[str, str]:
 
 
 def _radius(revision: Revision) -> float | None:
-    if revision.radius_90 is None and revision.errors_90 is not None and revision.dec is not None:
-        return float(f"{radius_of(revision.errors_90, revision.dec):.6g}")
+    if revision.radius_90 is None and revision.circle_90 is not None:
+        return float(f"{revision.circle_90:.6g}")
     return revision.radius_90
 
 

@@ -4,17 +4,18 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 from pydantic import Field
-from sqlalchemy import Select, exists, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from skymist.api.access import Caller, make_router, operation
 from skymist.api.answers import AlertAnswer, AlertItem, LogAnswer, Page, RevisionAnswer, page, whole
 from skymist.api.bodies import RetractBody
-from skymist.api.lists import ByNumber, latest_first
+from skymist.api.catalog import AlertFilter, found_by
 from skymist.api.service import Served
-from skymist.api.words import Moment, Name
+from skymist.api.words import Name
 from skymist.model.alert import Role
-from skymist.records import alerts, log
+from skymist.model.identity import Thing
+from skymist.records import alerts, catalog, identities, log
 from skymist.records.tables import Alert, Alias, Event, Scan
 from skymist.records.tokens import Access
 from skymist.workflow import service as workflow
@@ -23,17 +24,6 @@ router = make_router(tags=["alerts"])
 
 AlertName = Annotated[Name, Field(description="Any of its names, or RUN_EVENT")]
 AskedRole = Annotated[Role, Query(description="Tests and predictions are never mixed with observations")]
-
-
-class AlertFilter(ByNumber):
-    """Which alerts to list."""
-
-    role: Role = Field(Role.OBSERVATION, description="Tests and predictions are shown on request only")
-    stream: Name | None = Field(None, description="gold, bronze or cascade")
-    retracted: bool | None = Field(None, description="Only those that are, or are not")
-    since: Moment | None = Field(None, description="Event at or after this time")
-    until: Moment | None = Field(None, description="Event before this time")
-    has_scan: bool | None = Field(None, description="Only those with a scan, or without")
 
 
 def look_up(
@@ -51,27 +41,10 @@ Found = Annotated[Alert, Depends(look_up)]
 @router.get("/alerts", **operation(Access.VIEWER))
 def find_alerts(service: Served, request: Request, wanted: Annotated[AlertFilter, Query()]) -> Page[AlertItem]:
     """List alerts, the latest event first; observations if nothing else is asked for."""
+    search = found_by(service, wanted)
     with service.database.read() as session:
-        query = latest_first(session, _filtered(wanted), Alert.time, Alert.id, wanted.after)
-        found = session.scalars(query.limit(wanted.limit + 1)).all()
+        found = catalog.find(session, search, wanted.limit + 1, wanted.after)
     return page(request, found, wanted.limit, lambda each: each.id, AlertItem.model_validate)
-
-
-def _filtered(wanted: AlertFilter) -> Select[Any]:
-    query = select(Alert).where(Alert.role == wanted.role)
-    for column, value in ((Alert.stream, wanted.stream), (Alert.retracted, wanted.retracted)):
-        query = query if value is None else query.where(column == value)
-    if wanted.since is not None:
-        query = query.where(Alert.time >= _written(wanted.since))
-    if wanted.until is not None:
-        query = query.where(Alert.time < _written(wanted.until))
-    scanned = exists().where(Event.alert_id == Alert.id, Scan.event_id == Event.id, Scan.deleted.is_(None))
-    return query if wanted.has_scan is None else query.where(scanned if wanted.has_scan else ~scanned)
-
-
-def _written(time: Moment) -> str:
-    """Return a time as those of events are kept: with nanoseconds."""
-    return f"{time:%Y-%m-%dT%H:%M:%S.%f}000Z"
 
 
 @router.get("/alerts/{name}", **operation(Access.VIEWER, 404))
@@ -84,6 +57,7 @@ def get_alert(service: Served, alert: Found) -> AlertAnswer:
 def _answer(session: Session, alert: Alert) -> AlertAnswer:
     known, same = alerts.whole(alert), Event.alert_id == alert.id
     found: dict[str, Any] = {
+        "record": identities.of(session, Thing.ALERT, str(alert.id)).fragment,
         "aliases": session.scalars(select(Alias.name).where(Alias.alert_id == alert.id).order_by(Alias.name)).all(),
         "current": known.current.to_dict(),
         "revisions": _revisions(alert),

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from skymist.model.alert import Role
 from skymist.model.circular import State
+from skymist.model.identity import Thing
 from skymist.records.tables import InputStatus, ScanState
 from skymist.records.tokens import Access
 
@@ -71,6 +72,44 @@ class ProgressAnswer(Answer):
     error: str = Field(description="Why it failed, in words")
 
 
+class RecordAnswer(Answer):
+    """What a record of the archive is called, and how it stands to the world."""
+
+    identifier: str = Field(description="ivo://AUTHORITY/skymist#FRAGMENT")
+    uuid: str = Field(description="UUID of version 5 of the identifier")
+    fragment: str = Field(description="By which it is asked for here")
+    thing: Thing = Field(description="alert, revision, scan or map")
+    doi: str = Field(description="Empty while there is none")
+    public: bool = Field(description="Whether everybody may see it now")
+    released: datetime | None = Field(description="When it became public, or will; of what is public by itself")
+    shown_from: datetime | None = Field(description="From when on everybody may see it, its alert considered, too")
+    withdrawn: datetime | None = Field(description="When it was made private again")
+    reason: str = Field(description="Why, in words")
+    created: datetime = Field(description="When it was made")
+
+
+class EntryAnswer(Answer):
+    """A row of the public catalog; degrees, ICRS."""
+
+    identifier: str = Field(description="ivo://AUTHORITY/skymist#RUN_EVENT")
+    name: str = Field(description="IceCube-YYMMDDX")
+    run: int = Field(description="Of the experiment")
+    event: int = Field(description="Of the experiment")
+    time: str = Field(description="Of the event, UTC")
+    stream: str = Field(description="gold, bronze, cascade or empty")
+    retracted: bool = Field(description="Whether the last word is a retraction")
+    revision: int | None = Field(description="Number of the last revision")
+    ra: float | None = Field(description="Right ascension")
+    dec: float | None = Field(description="Declination")
+    radius_90: float | None = Field(description="Radius with 90 %")
+    energy_tev: float | None = Field(description="Most probable neutrino energy")
+    signalness: float | None = Field(description="Probability of being astrophysical")
+    far_per_year: float | None = Field(description="Rate of false alarms")
+    map_url: str = Field(description="Page of its sky map")
+    url: str = Field(description="Its page")
+    doi: str = Field(description="Empty while there is none")
+
+
 class AlertItem(Answer):
     """An alert in a list."""
 
@@ -81,6 +120,13 @@ class AlertItem(Answer):
     time: str = Field(description="Of the event, UTC")
     stream: str = Field(description="gold, bronze, cascade or empty")
     retracted: bool = Field(description="Whether the last word is a retraction")
+    ra: float | None = Field(description="As last told, degrees, ICRS")
+    dec: float | None = Field(description="As last told, degrees, ICRS")
+    radius_90: float | None = Field(description="Of a circle with 90 %, degrees")
+    energy_tev: float | None = Field(description="As last told")
+    signalness: float | None = Field(description="As last told")
+    far_per_year: float | None = Field(description="As last told")
+    public: datetime | None = Field(description="From when on everybody may see it; null: never")
     created: datetime = Field(description="When it was first heard of")
 
 
@@ -97,6 +143,7 @@ class RevisionAnswer(Answer):
 class AlertAnswer(AlertItem):
     """All that is known of an alert."""
 
+    record: str = Field(description="What the archive calls it for ever, see /v1/records")
     aliases: list[str] = Field(description="Its other names")
     current: Json = Field(description="The last revision; degrees, ICRS")
     revisions: list[RevisionAnswer] = Field(description="All of them, in their order")

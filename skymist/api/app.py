@@ -9,13 +9,28 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from skymist.api import admin, alerts, changes, events, intake, matches, problems, publications, results, scans, system
+from skymist.api import (
+    admin,
+    alerts,
+    catalog,
+    changes,
+    events,
+    intake,
+    matches,
+    problems,
+    public,
+    publications,
+    records,
+    results,
+    scans,
+    system,
+)
 from skymist.api.limits import Guard
 from skymist.api.metrics import Timed
 from skymist.api.service import Service
 from skymist.api.settings import ApiSettings
 
-_PARTS = scans, changes, results, matches, alerts, publications, events, intake, system, admin
+_PARTS = scans, changes, results, matches, alerts, catalog, records, publications, events, intake, system, admin
 ROUTERS = [system.public, *(each.router for each in _PARTS)]
 
 
@@ -43,7 +58,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     app.add_middleware(Guard, settings.limits, service.buckets)
     app.add_middleware(Timed, service.metrics)
     problems.install(app)
-    for router in ROUTERS:
+    for router in [*ROUTERS, public.router] if settings.archive.public else ROUTERS:
         app.include_router(router)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     app.openapi()  # takes a while, for which no request shall wait

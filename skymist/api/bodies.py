@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from skymist.api.words import Name, Options, Text
+from skymist.api.words import Moment, Name, Options, Text
 from skymist.model.alert import Role, Tense
 from skymist.model.request import MOST_SEEDS
 from skymist.records.tokens import DAYS, MOST_DAYS, Access
@@ -80,6 +80,12 @@ class RetractBody(Body):
     role: Role = Field(Role.OBSERVATION, strict=False, description="Of the alert")
 
 
+class ReleaseBody(Body):
+    """From when on a record is public."""
+
+    at: Moment | None = Field(None, strict=False, description="A time; now if it is not given")
+
+
 Words = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
 Revision = Annotated[int, Field(ge=1, le=1_000_000)]
 
@@ -136,7 +142,7 @@ class ApproveBody(Body):
 
 
 class WithdrawBody(Body):
-    """Why it will not be sent."""
+    """Why it is withdrawn."""
 
     reason: Words = Field("", description="In words")
 

@@ -1,4 +1,4 @@
-"""A map in its store as others read it over HTTP: its committed rows, found without listing folders."""
+"""A map in its store as others read it over HTTP: its committed rows and its tiling, found without listing folders."""
 
 import io
 import json
@@ -10,11 +10,13 @@ from typing import Any
 
 import zarr
 
+from skymist.store import tiling
 from skymist.store.place import Place
+from skymist.store.tiling import METADATA
 
-METADATA = "zarr.json"
-_CHUNK = re.compile(r"([a-z][a-z0-9_]*)/(c(?:/[0-9]{1,9}){1,3})")
-_ARRAY = re.compile(r"([a-z][a-z0-9_]*)/zarr\.json")
+_NODE = rf"((?:{tiling.GROUP}/)?[a-z][a-z0-9_]*)"
+_CHUNK = re.compile(rf"{_NODE}/(c(?:/[0-9]{{1,9}}){{1,3}})")
+_ARRAY = re.compile(rf"{_NODE}/zarr\.json")
 
 
 def read(kept: Place, key: str) -> bytes | None:
@@ -25,7 +27,8 @@ def read(kept: Place, key: str) -> bytes | None:
     kept : Place
         The store.
     key : str
-        ``zarr.json``, ``NAME/zarr.json`` or ``NAME/c/0``; nothing else is a key, so none leads out of the store.
+        ``zarr.json``, ``NAME/zarr.json`` or ``NAME/c/0``, also below ``tiling/``; nothing else is a key, so none leads
+        out of the store.
     """
     if key == METADATA:
         return json.dumps(metadata(kept)).encode()
@@ -36,11 +39,11 @@ def read(kept: Place, key: str) -> bytes | None:
 
 
 def metadata(kept: Place) -> dict[str, Any]:
-    """Return the metadata of the map and all its columns in one, with as many rows as are committed."""
+    """Return the metadata of the map, all its columns and its tiling in one, with as many rows as are committed."""
     group = zarr.open_group(kept.zarr_store(), mode="r")
     attributes = dict(group.attrs)
     columns = {name: _column(kept, name, int(str(attributes["rows"]))) for name in sorted(group.array_keys())}
-    whole = {"kind": "inline", "must_understand": False, "metadata": columns}
+    whole = {"kind": "inline", "must_understand": False, "metadata": {**columns, **tiling.nodes(kept)}}
     return {"zarr_format": 3, "node_type": "group", "attributes": attributes, "consolidated_metadata": whole}
 
 
@@ -49,9 +52,9 @@ def archive(kept: Place) -> bytes:
     content, found = io.BytesIO(), metadata(kept)
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as file:
         file.writestr(METADATA, json.dumps(found))
-        for name, column in found["consolidated_metadata"]["metadata"].items():
-            file.writestr(f"{name}/{METADATA}", json.dumps(column))
-            for key in _keys(name, column):
+        for name, node in found["consolidated_metadata"]["metadata"].items():
+            file.writestr(f"{name}/{METADATA}", json.dumps(node))
+            for key in _keys(name, node) if node["node_type"] == "array" else ():
                 if (chunk := _chunk(kept, key)) is not None:
                     file.writestr(key, chunk)
     return content.getvalue()

@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,6 +21,7 @@ from skymist.model.region import DEFAULT_CALIBRATION, find_calibration
 from skymist.records.tables import Artifact, Event, Scan, ScanState
 from skymist.records.tokens import Access
 from skymist.store.place import Place, place
+from skymist.store.tiling import METADATA
 from skymist.store.zarr import read_skymap
 from skymist.workflow.plain import plain
 from skymist.workflow.products import EXPORTS, export, summary
@@ -40,18 +42,17 @@ MEDIA = {
 Format = Literal["json", "fits", "fits-flat", "png", "pdf", "svg", "csv", "zarr"]
 BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 
+
+def of_media(description: str, media: Iterable[str]) -> dict[str, Any]:
+    """Return what OpenAPI is told of an answer that is a file of one of these types."""
+    content = {each: {"schema": {"type": "object"}} if "json" in each else BYTES for each in sorted(set(media))}
+    return {"description": description, "content": content}
+
+
 _FILE = operation(Access.VIEWER, 308, 404, 410)
-_FILE["responses"][200] = {
-    "description": "The file",
-    "content": {
-        media: {"schema": {"type": "object"}} if "json" in media else BYTES for media in sorted(set(MEDIA.values()))
-    },
-}
+_FILE["responses"][200] = of_media("The file", MEDIA.values())
 _KEY = operation(Access.VIEWER, 308, 404, 410)
-_KEY["responses"][200] = {
-    "description": "What the key holds",
-    "content": {"application/octet-stream": BYTES, "application/json": {"schema": {"type": "object"}}},
-}
+_KEY["responses"][200] = of_media("What the key holds", ("application/octet-stream", "application/json"))
 
 
 @router.get("/{scan_id}/result", response_class=Response, **_FILE)
@@ -77,7 +78,7 @@ def get_key(
     content = maps.read(_kept(service, scan), key)
     if content is None:
         raise HTTPException(404, "the map has no such key")
-    return Response(content, media_type=MEDIA["json"] if key.endswith(maps.METADATA) else "application/octet-stream")
+    return Response(content, media_type=MEDIA["json"] if key.endswith(METADATA) else "application/octet-stream")
 
 
 def kept_map(service: Service, scan: Scan) -> xr.Dataset:
@@ -119,7 +120,7 @@ def _kept(service: Service, scan: Scan) -> Place:
         event = session.get_one(Event, scan.event_id)
     name = f"run{event.run:08d}.evt{event.event:012d}.{scan.request['reconstruction']}.{scan.id[:12]}.zarr"
     kept = place(service.settings.out) / scan.role / name if made is None else place(made.url)
-    if not (kept / maps.METADATA).exists():
+    if not (kept / METADATA).exists():
         raise HTTPException(404, f"scan {scan.id[:12]} is {scan.state} and has no map yet")
     return kept
 

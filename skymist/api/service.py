@@ -11,6 +11,7 @@ from skymist.api.live import Live
 from skymist.api.metrics import Metrics
 from skymist.api.oidc import Issuer
 from skymist.api.settings import ApiSettings
+from skymist.fair.record import Site
 from skymist.records import Database
 from skymist.workflow.desk import Desk
 
@@ -36,6 +37,11 @@ class Service:
     def database(self) -> Database:
         """The records."""
         return self.settings.database
+
+    @property
+    def site(self) -> Site:
+        """Who keeps the archive."""
+        return self.settings.archive.site
 
     @property
     def clusters(self) -> Path | None:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from skymist.errors import RequestError, UnknownNameError
 from skymist.records import Database
 from skymist.records.tokens import Access
+from skymist.workflow.archive.settings import ArchiveSettings
 from skymist.workflow.desk_settings import DeskSettings
 
 LOOPBACK = "127.0.0.1", "::1", "localhost"
@@ -105,6 +106,8 @@ class ApiSettings:
         An issuer whose tokens are accepted beside our own.
     desk : DeskSettings
         Of circulars.
+    archive : ArchiveSettings
+        Who keeps the archive, and whether everybody may look.
     """
 
     database: Database
@@ -113,3 +116,4 @@ class ApiSettings:
     limits: Limits = field(default_factory=Limits)
     oidc: Oidc | None = None
     desk: DeskSettings = field(default_factory=DeskSettings)
+    archive: ArchiveSettings = field(default_factory=ArchiveSettings)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from skymist.cli import bars, served, text
+from skymist.cli.archive import archive
 from skymist.cli.calibrate import calibrate
 from skymist.cli.cluster import cluster, cluster_options
 from skymist.cli.db import db
@@ -18,6 +19,7 @@ from skymist.cli.match import catalogs, match
 from skymist.cli.options import by_level
 from skymist.cli.publications import circular, notice
 from skymist.cli.records import alerts, quarantine
+from skymist.cli.reproduce import reproduce
 from skymist.cli.scanned import chosen_for
 from skymist.cli.scans import scans
 from skymist.cli.serve import serve
@@ -277,7 +279,7 @@ def map_export(path: Place, kind: str, calibration: str, to: Place | None) -> No
 
 
 for command in (
-    alerts, calibrate, catalogs, circular, cluster, db, energy, evaluate, match, notice, quarantine, scans, serve,
-    simulate, stream, token,
+    alerts, archive, calibrate, catalogs, circular, cluster, db, energy, evaluate, match, notice, quarantine, reproduce,
+    scans, serve, simulate, stream, token,
 ):  # fmt: skip
     skymist.add_command(command)

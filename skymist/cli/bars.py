@@ -55,6 +55,15 @@ def of_count(what: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, description=what, completed=done, total=total)
 
 
+@contextmanager
+def of_steps(what: str) -> Iterator[Callable[[str, int], None]]:
+    """Show what is done at present; yields what takes that, and how many are done."""
+    columns = TextColumn("{task.description}"), TextColumn("{task.completed}"), TextColumn("{task.fields[now]}")
+    with Progress(*columns, console=notes, transient=True, disable=not notes.is_terminal) as bar:
+        task = bar.add_task(what, total=None, now="")
+        yield lambda now, done: bar.update(task, completed=done, now=now)
+
+
 def _more(step: "Step") -> str:
     """Return rate, time left, workers and what was found so far."""
     left = "" if step.eta is None else f"{timedelta(seconds=round(step.eta))} left"

@@ -1,6 +1,6 @@
 """Where commands find records: in a database of one's own, or at a service; both give the same documents."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -16,11 +16,16 @@ if TYPE_CHECKING:
     from skymist.client import Client
     from skymist.model.alert import Role
     from skymist.records import Database, tables
+    from skymist.records.catalog import Search
 
 ROLES = "observation", "prediction", "test"
-"""Of alerts, as `skymist.model.alert.Role` has them; that takes too long to import for a word of help."""
+STREAMS = "gold", "bronze", "cascade"
+"""Of alerts, as `skymist.model.alert` has them; that takes too long to import for a word of help."""
 
-ALERT = "name", "role", "run", "event", "time", "stream", "retracted", "created"
+ALERT = (
+    "name", "role", "run", "event", "time", "stream", "retracted", "ra", "dec", "radius_90", "energy_tev", "signalness",
+    "far_per_year", "public", "created",
+)  # fmt: skip
 REVISION = "id", "number", "input_id", "received", "content"
 INPUT = "id", "source", "position", "kind", "received", "times", "status", "reason"
 STREAM = "name", "state", "trouble", "lag", "heard", "changed"
@@ -30,6 +35,9 @@ SCAN = (
     "finished",
 )  # fmt: skip
 """Fields of records that are shown; those of the REST API."""
+
+PART = 500
+"""Records that are fetched at a time."""
 
 ID = 12
 """So many digits of a SHA-256 are shown; any beginning that is the only one of its kind will do."""
@@ -48,22 +56,23 @@ class Own:
     def __init__(self, database: "Database") -> None:
         self._database = database
 
-    def alerts(self, *, role: str, stream: str | None = None) -> Iterator[dict[str, Any]]:
-        """Yield alerts, the latest first."""
-        from sqlalchemy import select
+    def alerts(self, *, overlaps: str | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
+        """Yield alerts, the latest first; `filters` are those of ``GET /v1/alerts``."""
+        from skymist.records.catalog import find
 
-        from skymist.records.tables import Alert
-
-        query = select(Alert).where(Alert.role == role).order_by(Alert.time.desc(), Alert.id.desc())
+        after: int | None = None
         with self._database.read() as session:
-            for each in session.scalars(query if stream is None else query.where(Alert.stream == stream)):
-                yield written(each, ALERT)
+            search = search_of(session, {**filters, "overlaps": overlaps})
+            while found := find(session, search, PART, after):
+                yield from (written(each, ALERT) for each in found)
+                after = found[-1].id
 
     def alert(self, name: str, *, role: str) -> dict[str, Any]:
         """Return what is known of an alert."""
         from sqlalchemy import select
 
-        from skymist.records import alerts
+        from skymist.model.identity import Thing
+        from skymist.records import alerts, identities
         from skymist.records.tables import Alias, Event, Scan
 
         with self._database.read() as session:
@@ -73,7 +82,8 @@ class Own:
             events = select(Event.id).where(same).order_by(Event.received.desc())
             scans = select(Scan.id).join(Event, Event.id == Scan.event_id).where(same, Scan.deleted.is_(None))
             return {
-                **written(found, ALERT), "current": whole.current.to_dict(), "revisions": len(whole.revisions),
+                **written(found, ALERT), "record": identities.of(session, Thing.ALERT, str(found.id)).fragment,
+                "current": whole.current.to_dict(), "revisions": len(whole.revisions),
                 "doubts": list(whole.doubts), "aliases": list(session.scalars(aliases)),
                 "events": list(session.scalars(events)),
                 "scans": list(session.scalars(scans.order_by(Scan.created.desc(), Scan.id))),
@@ -200,6 +210,28 @@ def source(server: str | None, database: str) -> "Iterator[Client | Own]":
     else:
         with opened(database) as records:
             yield Own(records)
+
+
+def search_of(session: "Session", words: Mapping[str, Any]) -> "Search":
+    """Return what is looked for by filters in words; see `skymist.cli.selection.filter_options`."""
+    from skymist.records.catalog import Search
+
+    filters = dict(words)
+    overlaps = filters.pop("overlaps", None)
+    return Search.parse(filters, region=None if overlaps is None else _region(session, overlaps))
+
+
+def _region(session: "Session", scan_id: str) -> Any:
+    """Return the cells of the 90 % region of a scan."""
+    from skymist.model.region import region
+    from skymist.records import scans
+    from skymist.records.tables import Artifact
+    from skymist.store.zarr import read_skymap
+
+    found = session.get(Artifact, (scans.get(session, scan_id).id, "zarr"))
+    if found is None:
+        raise RequestError(f"scan {scan_id[:ID]} has no map yet")
+    return region(read_skymap(found.url), 0.9).cells
 
 
 def written(record: object, keys: tuple[str, ...]) -> dict[str, Any]:

@@ -11,10 +11,16 @@ from skymist.cli import text
 from skymist.cli.db import database_option, json_option
 from skymist.cli.own import ID, Own, role_option, server_option, source
 from skymist.cli.scans import print_scans
+from skymist.cli.selection import filter_options, standard
 from skymist.errors import RequestError, UnknownNameError
 
 if TYPE_CHECKING:
     from skymist.client import Client
+
+COLUMNS = (
+    "name", "time", "stream", "run_event", "ra", "dec", "radius_90", "energy_tev", "signalness", "retracted"
+)  # fmt: skip
+"""Of a list of alerts."""
 
 CONTENT = "number", "kind", "issued", "catalog", "ra", "dec", "radius_90", "energy_tev", "comment"
 """Of a revision in a table, see `skymist.model.alert.Revision`."""
@@ -26,20 +32,28 @@ def alerts() -> None:
 
 
 @alerts.command("list")
-@role_option
-@click.option("--stream", metavar="NAME", help="Only gold, bronze or cascade.")
+@filter_options
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, metavar="N", help="At most.")
 @server_option
 @database_option()
 @json_option
-def alerts_list(role: str, stream: str | None, limit: int, server: str | None, database: str, as_json: bool) -> None:
-    """List alerts, the latest first."""
+def alerts_list(limit: int, server: str | None, database: str, as_json: bool, **words: Any) -> None:
+    """List alerts, the latest first if nothing else is asked for."""
     with source(server, database) as records:
-        found = list(islice(records.alerts(role=role, stream=stream), limit))
+        found = list(islice(records.alerts(**standard(words)), limit))
     if as_json:
         text.print_json({"alerts": found})
     else:
-        text.print_rows(found, ("name", "time", "stream", "run", "event", "retracted"))
+        text.print_rows((_row(each) for each in found), COLUMNS)
+
+
+def _row(alert: Mapping[str, Any]) -> dict[str, Any]:
+    shown = {
+        key: "" if alert[key] is None else form.format(alert[key])
+        for key, form in (("ra", "{:.2f}"), ("dec", "{:+.2f}"), ("radius_90", "{:.2f}"), ("energy_tev", "{:.0f}"),
+                          ("signalness", "{:.2f}"))
+    }  # fmt: skip
+    return {**alert, **shown, "time": alert["time"][:19], "run_event": f"{alert['run']}/{alert['event']}"}
 
 
 @alerts.command("show")

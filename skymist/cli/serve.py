@@ -22,6 +22,7 @@ from skymist.errors import RequestError
 
 if TYPE_CHECKING:
     from skymist.records import Database
+    from skymist.workflow.archive.settings import ArchiveSettings
     from skymist.workflow.rules import Rules
     from skymist.workflow.settings import ServiceSettings
 
@@ -114,6 +115,7 @@ def _prepare(settings: "ServiceSettings", parts: tuple[str, ...]) -> None:
             Folder(Path(folder))
     if "workflow" in parts and settings.rules:
         _rules(settings)
+    _archive(settings)
     if settings.circulars or settings.notices:
         from skymist.workflow.outgoing import desk_settings, is_real, make_channels
 
@@ -166,7 +168,8 @@ def _api(settings: "ServiceSettings", database: "Database", stop: threading.Even
 
     oidc = Oidc(**settings.oidc) if settings.oidc else None
     desk = desk_settings(settings.circulars)
-    app = create_app(ApiSettings(database, settings.out, _clusters(settings), oidc=oidc, desk=desk))
+    archive = _archive(settings)
+    app = create_app(ApiSettings(database, settings.out, _clusters(settings), oidc=oidc, desk=desk, archive=archive))
     config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)
 
@@ -201,6 +204,7 @@ def listen_at(host: str, port: int, stop: threading.Event) -> socket.socket | No
 
 
 def _workflow(settings: "ServiceSettings", database: "Database", stop: threading.Event) -> None:
+    from skymist.workflow.archive.exchange import snapshots
     from skymist.workflow.courier import Courier
     from skymist.workflow.outgoing import desk_settings, is_real, make_channels
     from skymist.workflow.runner import Runner, RunnerSettings
@@ -210,8 +214,11 @@ def _workflow(settings: "ServiceSettings", database: "Database", stop: threading
     if channels:
         courier = Courier(database, channels, real=is_real(settings.circulars))
         threading.Thread(target=courier.run, args=(stop,), name="courier", daemon=True).start()
-    desk = desk_settings(settings.circulars)
-    running = RunnerSettings(settings.out, _clusters(settings), settings.slots, desk=desk)
+    desk, archive = desk_settings(settings.circulars), _archive(settings)
+    if (copies := snapshots(database, archive)) is not None:
+        threading.Thread(target=copies.run, args=(stop,), name="snapshots", daemon=True).start()
+    running = RunnerSettings(settings.out, _clusters(settings), settings.slots, desk=desk,
+                             site=archive.site if settings.archive else None)  # fmt: skip
     Runner(database, _rules(settings), running).run(stop)
 
 
@@ -225,6 +232,12 @@ def _rules(settings: "ServiceSettings") -> "Rules":
     from skymist.workflow.rules import load_rules
 
     return load_rules(Path(settings.rules) if settings.rules else None)
+
+
+def _archive(settings: "ServiceSettings") -> "ArchiveSettings":
+    from skymist.workflow.archive.settings import of_service
+
+    return of_service(settings)
 
 
 def _clusters(settings: "ServiceSettings") -> Path:

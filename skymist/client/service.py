@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
+from skymist.client.archive import Archive
 from skymist.client.calls import Calls, checked, kept_token, quoted
 from skymist.client.publications import Publications
 from skymist.client.scan import Scan
@@ -124,6 +125,11 @@ class Client:
     def retract(self, name: str, reason: str, *, role: str = "observation") -> dict[str, Any]:
         """Add a retraction to an alert, with the reason in words."""
         return self._calls.post(f"{_of_alert(name)}/retract", {"reason": reason, "role": role})
+
+    @property
+    def archive(self) -> Archive:
+        """Its archive: documents of records, what is public, the catalog as a table."""
+        return Archive(self._calls)
 
     @property
     def circulars(self) -> Publications:

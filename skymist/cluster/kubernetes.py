@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
-from skymist.cluster.kubernetes_manifests import manifests, toleration
+from skymist.cluster.kubernetes_manifests import autoscaler, manifests, toleration
 from skymist.errors import RequestError
 
 if TYPE_CHECKING:
@@ -156,13 +156,16 @@ class Kubernetes:
         pem = (security.tls_client_cert, security.tls_client_key) if security else ("", "")
         run = Run(_new_name(), self.namespace, self.context, self.start_timeout_s)
         with run.submitted(manifests(self, run.name, workers, pem)), run.reached(self.service_type, security) as client:
+            if workers is None:
+                run.add(autoscaler(self, run.name))  # whose description says why not earlier
             yield client
 
     def show(self, name: str) -> str:
         """Return the manifests as YAML, without certificate and key; a run has a name of its own."""
         import yaml
 
-        documents = manifests(self, "skymist-0123456789", None, (_HIDDEN, _HIDDEN))
+        run = "skymist-0123456789"
+        documents = [*manifests(self, run, None, (_HIDDEN, _HIDDEN)), autoscaler(self, run)]
         head = f"# {name}: 0123456789 stands for what is made anew for each run; the DaskCluster owns the rest\n"
         return head + yaml.safe_dump_all(documents, sort_keys=False)
 

@@ -47,7 +47,7 @@ def manifests(of: "Kubernetes", run: str, workers: int | None, pem: tuple[str, s
     run : str
         Name of the DaskCluster.
     workers : int, optional
-        Exactly so many; between the minimum and the maximum by default.
+        How many; the minimum by default.
     pem : tuple of str
         Certificate and key of this run; not used where ``tls`` is off.
     """
@@ -56,9 +56,17 @@ def manifests(of: "Kubernetes", run: str, workers: int | None, pem: tuple[str, s
         found.append(_secret(of, run, pem))
     if of.service_type == "LoadBalancer":
         found.append(_client_service(of, run))
-    if workers is None:
-        found.append(_autoscaler(of, run))
     return found
+
+
+def autoscaler(of: "Kubernetes", run: str) -> Manifest:
+    """Return what keeps the number of workers between the minimum and the maximum; submitted when there is one.
+
+    The operator looks for the scheduler's pod at once, and where there is none yet after two seconds it looks again
+    only after a minute (kopf's pause after an error; seen with dask-kubernetes 2026.3.0).
+    """
+    spec = {"cluster": run, "minimum": of.minimum, "maximum": of.maximum}
+    return _resource(of, "kubernetes.dask.org/v1", "DaskAutoscaler", run, spec=spec)
 
 
 def toleration(text: str) -> Manifest:
@@ -95,11 +103,6 @@ def _dask_cluster(of: "Kubernetes", run: str, workers: int | None, pem: tuple[st
         "worker": {"replicas": workers or of.minimum, "spec": _worker(of, run, pem)},
     }
     return _resource(of, "kubernetes.dask.org/v1", "DaskCluster", run, spec=spec)
-
-
-def _autoscaler(of: "Kubernetes", run: str) -> Manifest:
-    spec = {"cluster": run, "minimum": of.minimum, "maximum": of.maximum}
-    return _resource(of, "kubernetes.dask.org/v1", "DaskAutoscaler", run, spec=spec)
 
 
 def _secret(of: "Kubernetes", run: str, pem: tuple[str, str]) -> Manifest:

@@ -49,24 +49,30 @@ class Run:
         self.name, self.namespace, self.timeout_s = name, namespace, timeout_s
         self.deadline = time.monotonic() + timeout_s
         self.api = _api(context, namespace)
+        self._owner: Any = None
 
     @contextmanager
     def submitted(self, manifests: list[Manifest]) -> Iterator[None]:
-        """Create what the manifests say and delete it in the end; the first owns the others."""
+        """Create what the manifests say and delete it in the end; the first, the DaskCluster, owns the others."""
         try:
             with _refusals():
-                owner = self._create(manifests[0])
-                reference = {
-                    "apiVersion": owner.raw["apiVersion"],
-                    "kind": owner.raw["kind"],
-                    "name": self.name,
-                    "uid": owner.metadata.uid,
-                }
-                for manifest in manifests[1:]:
-                    self._create({**manifest, "metadata": {**manifest["metadata"], "ownerReferences": [reference]}})
+                self._owner = self._create(manifests[0])
+            for manifest in manifests[1:]:
+                self.add(manifest)
             yield
         finally:
             self._delete(manifests[0])
+
+    def add(self, manifest: Manifest) -> None:
+        """Create something that the DaskCluster owns."""
+        reference = {
+            "apiVersion": self._owner.raw["apiVersion"],
+            "kind": self._owner.raw["kind"],
+            "name": self.name,
+            "uid": self._owner.metadata.uid,
+        }
+        with _refusals():
+            self._create({**manifest, "metadata": {**manifest["metadata"], "ownerReferences": [reference]}})
 
     @contextmanager
     def reached(self, service_type: str, security: "Security | None") -> "Iterator[Client]":

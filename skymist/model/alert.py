@@ -20,6 +20,12 @@ DAYS_PER_YEAR = 365.0
 UNKNOWN_TIME = np.datetime64("NaT", "ns")
 """Of the event that a retraction takes back, if it does not say; in records it has that of its alert."""
 
+EVENT_MESSAGE, SKY_MAP = SILENT = "event message", "sky map of others"
+"""Sources that know an event and its time but say nothing of it: they stand where revisions have their catalog.
+
+No telescope was told by them, and so the world is not either.
+"""
+
 SAME_EVENT = np.timedelta64(1, "s")
 """Two events of one run this near, one of whose numbers begins with the other's, are one with a truncated number."""
 
@@ -149,6 +155,13 @@ class Revision:
         """What it looks like: ``track``, ``cascade`` or empty."""
         return {"cascade": "cascade", "": ""}.get(self.stream, "track")
 
+    @property
+    def circle_90(self) -> float | None:
+        """Radius of a circle with 90 %, degrees: as told, else of that with the area of asymmetric errors."""
+        if self.radius_90 is None and self.errors_90 is not None and self.dec is not None:
+            return radius_of(self.errors_90, self.dec)
+        return self.radius_90
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON-like values, without what it does not say."""
         values = {key: _written(value) for key, value in asdict(self).items()}
@@ -192,8 +205,8 @@ class Alert:
     Attributes
     ----------
     revisions : tuple of Revision
-        In their order: catalogs first, then by number, retractions after what they retract, by the time of issue; a
-        retraction without a number is the last word.
+        In their order: what only knows the event, catalogs, then by number, retractions after what they retract, by
+        the time of issue; a retraction without a number is the last word.
 
     Raises
     ------
@@ -215,8 +228,9 @@ class Alert:
 
     @property
     def first(self) -> Revision:
-        """The first that came in realtime, else a catalog's entry."""
-        return next((each for each in self.revisions if not each.catalog), self.revisions[0])
+        """The first that was sent, else a catalog's entry, else what says nothing but that there was an event."""
+        spoken = [each for each in self.told if each.catalog not in SILENT] or self.told
+        return next((each for each in spoken if not each.catalog), spoken[0])
 
     @property
     def run(self) -> int:
@@ -232,6 +246,15 @@ class Alert:
     def time(self) -> np.datetime64:
         """Of the event, as first told, UTC."""
         return self.first.time
+
+    @property
+    def told(self) -> tuple[Revision, ...]:
+        """The revisions without retractions; all of them if there is nothing else."""
+        return tuple(each for each in self.revisions if each.kind != Kind.RETRACTION) or self.revisions
+
+    def last(self, name: str) -> Revision | None:
+        """Return the last of `told` that says a thing (a field of `Revision`); None if none does."""
+        return next((each for each in reversed(self.told) if getattr(each, name) not in (None, "")), None)
 
     @property
     def retracted(self) -> bool:
@@ -253,15 +276,25 @@ class Alert:
         return tuple(found)
 
 
-def _order(revision: Revision) -> tuple[bool, int, bool, int, str]:
+def _order(revision: Revision) -> tuple[int, int, bool, int, str]:
     issued = revision.time if revision.issued is None else revision.issued
     retraction = revision.kind == Kind.RETRACTION
     number = sys.maxsize if retraction and revision.number is None else revision.number or 0
-    return (not revision.catalog, number, retraction, int(issued.astype(np.int64)), revision.id)
+    source = 0 if revision.catalog in SILENT else 1 if revision.catalog else 2
+    return (source, number, retraction, int(issued.astype(np.int64)), revision.id)
 
 
 def _label(revision: Revision) -> str:
     return revision.catalog or f"revision {revision.number or 0}"
+
+
+def radius_of(errors: tuple[float, float, float, float], dec: float) -> float:
+    """Return the radius that IceCube gives for asymmetric errors, degrees.
+
+    It is ``sqrt(mean RA error * cos(dec) * mean Dec error)``: of the circle with the area of the ellipse.
+    """
+    east, west, north, south = errors
+    return float(np.sqrt((east + west) / 2 * np.cos(np.radians(dec)) * (north + south) / 2))
 
 
 def present() -> np.datetime64:

@@ -155,7 +155,8 @@ def region(skymap: xr.Dataset, containment: float, calibration: str | Calibratio
     calibration = find_calibration(calibration)
     best = best_fit(skymap)
     tiling = maps.leaves(skymap)
-    level = calibration.level(tiling, containment)
+    # The best cell may be a coarse one, all of whose children are worse than the level: the best of them is in it.
+    level = max(calibration.level(tiling, containment), float(tiling["ts"].min()))
     cells = tiling["uniq"].to_numpy()[tiling["ts"].to_numpy() <= level]
     area = float(np.degrees(np.degrees(np.sum(sky.area_sr(cells)))))
     extent = _extent(cells, best.ra, best.dec)

@@ -23,8 +23,10 @@ _MJD_ZERO = 2400000.5
 
 def nside_of(uniq: ArrayLike) -> Ints:
     """Return the resolution of each cell."""
-    order = (np.floor(np.log2(np.asarray(uniq, np.int64) // 4)).astype(np.int64)) // 2
-    return np.left_shift(1, order)
+    uniq = np.asarray(uniq, np.int64)
+    order = (np.floor(np.log2(uniq // 4)).astype(np.int64)) // 2
+    order -= np.left_shift(4, 2 * order) > uniq  # the last cells of the finest order are rounded up
+    return np.asarray(np.left_shift(1, order), np.int64)
 
 
 def ipix_of(uniq: ArrayLike) -> Ints:
@@ -36,6 +38,15 @@ def ipix_of(uniq: ArrayLike) -> Ints:
 def uniq_of(nside: ArrayLike, ipix: ArrayLike) -> Ints:
     """Return the NUNIQ number of nested pixels."""
     return 4 * np.asarray(nside, np.int64) ** 2 + np.asarray(ipix, np.int64)
+
+
+def zuniq_of(uniq: ArrayLike) -> NDArray[np.uint64]:
+    """Return the number of each cell that sorts cells of all resolutions along the sky (Z order).
+
+    ``(2 ipix + 1) 4**(29 - order)``, the ``zuniq`` of cds-healpix: the lowest bit that is set says the resolution.
+    """
+    uniq = np.asarray(uniq, np.int64)
+    return ((2 * ipix_of(uniq) + 1) * (2**29 // nside_of(uniq)) ** 2).astype(np.uint64)
 
 
 def all_cells(nside: int) -> Ints:

@@ -15,9 +15,12 @@ status     cell           uint8   0 ok, 1 not converged, 2 failed
 ========== ============== ======= ======================================================
 
 Attributes: ``schema_version``, ``request``, ``scan_id``, ``event``, ``reconstruction``,
-``software``, ``created`` (UTC) and ``complete``.
+``software``, ``created`` (UTC) and ``complete``; ``provenance`` says how it was computed, and those of the ACDD
+(`skymist.fair.acdd`) tell people and catalogs what it is.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,7 +35,24 @@ from skymist.model.sky import Floats, Ints
 
 SCHEMA_VERSION = 1
 
-_UNITS = {"nllh": "1", "energy": "GeV", "time": "ns", "vertex": "m", "status": "1"}
+_MODEL = {"coverage_content_type": "modelResult"}
+_ABOUT: dict[str, dict[str, Any]] = {
+    "uniq": {
+        "units": "1", "long_name": "HEALPix cell: NUNIQ number, nested order, ICRS",
+        "coverage_content_type": "referenceInformation",
+    },
+    "nllh": {"units": "1", "long_name": "negative log-likelihood at its maximum for this direction", **_MODEL},
+    "energy": {"units": "GeV", "long_name": "energy at the maximum", **_MODEL},
+    "time": {"units": "ns", "long_name": "when the particle is at the vertex, on the event's own clock", **_MODEL},
+    "vertex": {"units": "m", "long_name": "point on the track, or place of the cascade: x, y, z of the detector",
+               **_MODEL},
+    "status": {
+        "units": "1", "long_name": "how the fit ended", "standard_name": "status_flag",
+        "flag_values": [int(each) for each in Status], "flag_meanings": " ".join(each.name.lower() for each in Status),
+        "coverage_content_type": "qualityInformation",
+    },
+}  # fmt: skip
+_TYPES = {"uniq": "<i8", "nllh": "<f8", "energy": "<f4", "time": "<f8", "vertex": "<f4", "status": "u1"}
 _FIELDS = {"nllh": "nllh", "energy": "energy_gev", "time": "time_ns", "vertex": "vertex", "status": "status"}
 _DIMS = {"vertex": ("cell", "axis")}
 
@@ -59,8 +79,7 @@ def create(uniq: Ints, fit: Fit, attributes: Mapping[str, Any]) -> xr.Dataset:
 def from_columns(columns: Mapping[str, NDArray[Any]], attributes: Mapping[str, Any]) -> xr.Dataset:
     """Return a sky map of stored columns, by name; see `validate` for whether they are right."""
     variables = {
-        name: (_DIMS.get(name, ("cell",)), values, {"units": _UNITS[name]} if name in _UNITS else {})
-        for name, values in columns.items()
+        name: (_DIMS.get(name, ("cell",)), values, dict(_ABOUT.get(name, {}))) for name, values in columns.items()
     }
     return xr.Dataset(variables, attrs=dict(attributes)).set_coords("uniq")
 
@@ -155,6 +174,46 @@ def probability(tiling: xr.Dataset) -> Floats:
     nllh = tiling["nllh"].to_numpy()
     weight = np.where(np.isfinite(nllh), np.exp(np.nanmin(nllh) - nllh), 0.0)
     return np.asarray(weight / np.sum(weight * sky.area_sr(tiling["uniq"].to_numpy())))
+
+
+def whole_sky(skymap: xr.Dataset) -> xr.Dataset:
+    """Return a map as people use it: cells that tile the whole sky, and their probability.
+
+    Sky that was not scanned has density 0, so that the density always integrates to one.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dim ``tile`` sorted along the sky; ``uniq``, ``probdensity`` [1/sr] as of `probability`, and ``ts``, which is
+        NaN where nothing was scanned.
+    """
+    tiling = leaves(skymap)
+    scanned = tiling["uniq"].to_numpy()
+    rest = sky.uncovered(scanned)
+    uniq = np.concatenate([scanned, rest])
+    density = np.concatenate([probability(tiling), np.zeros(rest.size)])
+    ts = np.concatenate([tiling["ts"].to_numpy(), np.full(rest.size, np.nan)])
+    order = np.argsort(sky.zuniq_of(uniq))
+    columns = {"probdensity": ("tile", density[order]), "ts": ("tile", ts[order])}
+    return xr.Dataset(columns, {"uniq": ("tile", uniq[order])})
+
+
+def content_hash(skymap: xr.Dataset) -> str:
+    """Return the SHA-256 of what was asked for and what was found: the same map has the same, wherever it is kept.
+
+    It does not depend on the order in which cells were evaluated, nor on how, when and where. It is that of the
+    canonical JSON of the request (``null`` where nobody knows it) and of the columns, by name, as little-endian
+    numbers in the order of ``uniq``; all NaN are one.
+    """
+    request = json.dumps(skymap.attrs.get("request"), sort_keys=True, separators=(",", ":"))
+    sha = hashlib.sha256(request.encode())
+    order = np.argsort(skymap["uniq"].to_numpy())
+    for name, kind in sorted(_TYPES.items()):
+        values = skymap[name].to_numpy()[order].astype(kind)
+        if values.dtype.kind == "f":
+            values[np.isnan(values)] = np.nan  # which may have any of many bit patterns
+        sha.update(name.encode() + values.tobytes())
+    return sha.hexdigest()
 
 
 def counts(skymap: xr.Dataset) -> dict[int, int]:

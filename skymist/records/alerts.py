@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 
 from skymist.errors import ReadError, UnknownNameError
 from skymist.model import alert as model
+from skymist.model import sky
 from skymist.model.alert import Role
-from skymist.records import log
-from skymist.records.tables import Alert, Alias, Revision, now
+from skymist.records import identities, log
+from skymist.records.tables import PIXEL_NSIDE, Alert, Alias, Revision, now
 
 BY_SENDER, BY_ORDER = "sender", "order"
 _LOCK = 0x5C7_A1E27
@@ -42,9 +43,12 @@ def record(session: Session, revision: model.Revision, input_id: str | None, who
     if known := session.get(Revision, revision.id):
         return known.alert, False
     alert = _find(session, revision) or _create(session, revision)
-    session.add(Revision(id=revision.id, alert_id=alert.id, input_id=input_id, number=revision.number,
-                         content=revision.to_dict()))  # fmt: skip
+    kept = Revision(
+        id=revision.id, alert_id=alert.id, input_id=input_id, number=revision.number, content=revision.to_dict()
+    )
+    session.add(kept)
     session.flush()
+    identities.name_revision(session, alert, kept)
     session.refresh(alert, ["revisions"])
     _take_name(session, alert, revision)
     _refresh(session, alert)
@@ -71,6 +75,11 @@ def dated(session: Session, revision: model.Revision) -> model.Revision:
     found = whole(alert)
     known = (each for each in found.revisions if replace(each, time=revision.time).id == revision.id)
     return next(known, replace(revision, time=found.time))
+
+
+def named(revision: model.Revision, alert: Alert) -> model.Revision:
+    """Return a revision with the name and stream that its alert has: not all sources say them."""
+    return replace(revision, name=revision.name or alert.name, stream=revision.stream or alert.stream)
 
 
 def announce(alert: Alert) -> None:
@@ -142,6 +151,7 @@ def _create(session: Session, revision: model.Revision) -> Alert:
     )  # fmt: skip
     session.add(alert)
     session.flush()
+    identities.name_alert(session, alert)
     return alert
 
 
@@ -150,12 +160,26 @@ def _refresh(session: Session, alert: Alert) -> None:
     found, key = whole(alert), (alert.run, alert.event)
     alert.run, alert.event, alert.retracted = found.run, found.event, found.retracted
     alert.time, alert.stream = found.first.to_dict()["time"], found.current.stream or found.first.stream
+    for name in ("energy_tev", "signalness", "far_per_year"):
+        setattr(alert, name, None if (said := found.last(name)) is None else getattr(said, name))
+    _place(alert, found.last("ra"))
     for each in found.revisions:
         if each.event != found.event:
             session.merge(Alias(role=alert.role, name=each.key, alert_id=alert.id))
     if key != (alert.run, alert.event):
         log.note(session, "skymist", "renumbered", "alert", alert.id, old=list(key), new=[alert.run, alert.event])
     session.flush()
+
+
+def _place(alert: Alert, said: model.Revision | None) -> None:
+    """Write where an alert is, as the last revision with a position says."""
+    if said is None or said.ra is None or said.dec is None:
+        alert.ra = alert.dec = alert.radius_90 = alert.x = alert.y = alert.z = alert.pixel = None
+        return
+    alert.ra, alert.dec, alert.radius_90 = said.ra, said.dec, said.circle_90
+    ra, dec = np.radians([said.ra, said.dec])
+    alert.x, alert.y, alert.z = (float(each) for each in sky.unit(ra, dec))
+    alert.pixel = int(sky.ipix_of(sky.cell_at(PIXEL_NSIDE, ra, dec)))
 
 
 def _take_name(session: Session, alert: Alert, revision: model.Revision) -> None:

@@ -97,18 +97,19 @@ class Database:
         with self._telling(), self.engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()
 
+    def make_folder(self) -> None:
+        """Make the folder of a file in which there is nothing yet."""
+        if self.engine.dialect.name == "sqlite" and (file := make_url(self.url).database):
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
+
     def close(self) -> None:
         """Let go of all connections."""
         self.engine.dispose()
 
     def _migrate(self, step: Any, revision: str) -> None:
-        config = Config()
-        config.set_main_option("script_location", MIGRATIONS)
-        if self.engine.dialect.name == "sqlite" and (file := make_url(self.url).database):
-            Path(file).parent.mkdir(parents=True, exist_ok=True)
+        self.make_folder()
         with self._telling(), self.engine.begin() as connection:
-            config.attributes["connection"] = connection
-            step(config, revision)
+            migrate(connection, step, revision)
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
@@ -118,6 +119,22 @@ class Database:
         except (OperationalError, sqlite3.OperationalError) as error:
             reason = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()[0]
             raise StoreError(f"{self}: {reason}") from error
+
+
+def migrate(connection: Connection, step: Callable[[Config, str], object], revision: str) -> None:
+    """Bring tables to a version within the transaction of a connection, so that all of it counts or nothing.
+
+    Parameters
+    ----------
+    connection : Connection
+    step : callable
+        Alembic's upgrade or downgrade.
+    revision : str
+    """
+    config = Config()
+    config.set_main_option("script_location", MIGRATIONS)
+    config.attributes["connection"] = connection
+    step(config, revision)
 
 
 def patiently(step: Callable[[], object], stop: Event) -> None:

@@ -229,6 +229,20 @@ def ask_to_send(session: Session, publication: Publication, channel: str, confir
     _move(session, publication, State.SENDING, who, channel=channel, sha256=confirmed, revision=publication.head)
 
 
+def hold(session: Session, who: str) -> int:
+    """Have whatever is waiting to be sent confirmed anew, and return how much that is.
+
+    In a copy of the records: where it was copied from, the same is about to be sent, or has been.
+    """
+    waiting = session.scalars(select(Publication).where(Publication.state == State.SENDING)).all()
+    for publication in waiting:
+        publication.confirmed = publication.sender = ""
+        publication.owner, publication.beat, publication.tried = None, None, None
+        publication.error = "this is a copy of the records, where nobody has confirmed it yet"
+        _move(session, publication, State.APPROVED, who)
+    return len(waiting)
+
+
 def sent_by_hand(session: Session, publication: Publication, number: str, who: str) -> None:
     """Note that a person has sent an approved publication, and what it is called there."""
     publication.channel, publication.number, publication.sent = "by hand", number, now()

@@ -9,8 +9,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from skymist.errors import ConflictError, UnknownNameError
-from skymist.records import log
-from skymist.records.tables import Artifact, Scan, ScanState, now
+from skymist.records import identities, log
+from skymist.records.tables import ZARR, Artifact, Event, Scan, ScanState, now
 
 WAITING, QUEUED, RUNNING, COMPLETE, FAILED, CANCELLED = ScanState
 NEXT: dict[ScanState, tuple[ScanState, ...]] = {
@@ -61,6 +61,7 @@ def create(session: Session, scan: Scan, who: str, **details: Any) -> tuple[Scan
         with session.begin_nested():
             session.add(scan)
             session.flush()
+            identities.name_scan(session, scan)
             session.refresh(scan, ["alert"])
     except IntegrityError:  # somebody else asked for it at the same moment
         return session.get_one(Scan, scan.id), False
@@ -140,6 +141,9 @@ def keep(session: Session, artifacts: list[Artifact], who: str) -> None:
     """Record the files of a scan; those of an earlier attempt are replaced."""
     for item in artifacts:
         session.merge(item)
+        if item.kind == ZARR:
+            alert_id = session.scalar(select(Event.alert_id).join(Scan).where(Scan.id == item.scan_id))
+            identities.name_map(session, item.sha256, alert_id, item.scan_id)
         log.note(session, who, "wrote", "scan", item.scan_id, kind=item.kind, url=item.url, sha256=item.sha256)
 
 
@@ -168,6 +172,7 @@ def again(session: Session, scan: Scan, who: str) -> None:
     """
     if scan.state not in ENDED:
         raise ConflictError(f"scan {scan.id[:12]} is {scan.state}; only what is {', '.join(ENDED)} can be run again")
+    identities.stay_gone(session, scan)
     scan.attempt, scan.deaths = scan.attempt + 1, 0
     scan.deleted, scan.replaced_by, scan.error = None, None, ""
     move(session, scan, QUEUED, who)

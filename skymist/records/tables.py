@@ -27,6 +27,9 @@ from sqlalchemy.types import TypeDecorator
 from skymist.model.alert import Role
 from skymist.model.circular import State
 
+PIXEL_NSIDE = 16
+"""Of the pixels by which alerts are found: 3072 of them, some 4 degrees wide."""
+
 
 class UtcDateTime(TypeDecorator[datetime]):
     """A point in time; SQLite forgets time zones, so they are taken off and put on again."""
@@ -98,7 +101,15 @@ class Alert(Base):
     """All that is known of one event; see `skymist.model.alert.Alert`."""
 
     __tablename__ = "alerts"
-    __table_args__ = (UniqueConstraint("role", "run", "event"), UniqueConstraint("role", "name"))
+    __table_args__ = (
+        UniqueConstraint("role", "run", "event"),
+        UniqueConstraint("role", "name"),
+        *(
+            Index(f"ix_alerts_role_{name}", "role", name, "id")
+            for name in ("time", "energy_tev", "signalness", "far_per_year", "ra", "dec")
+        ),
+        Index("ix_alerts_place", "role", "pixel", "radius_90", "ra", "dec"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     role: Mapped[str] = mapped_column(String(20), default=Role.OBSERVATION)
@@ -107,8 +118,19 @@ class Alert(Base):
     name: Mapped[str] = mapped_column(String(60))
     named_by: Mapped[str] = mapped_column(String(20))  # "sender" or "order"
     time: Mapped[str] = mapped_column(String(40), index=True)
-    stream: Mapped[str] = mapped_column(String(20), default="", index=True)
+    stream: Mapped[str] = mapped_column(String(20), default="")
     retracted: Mapped[bool] = mapped_column(default=False)
+    ra: Mapped[float | None]  # degrees, ICRS, as last told; so are those below
+    dec: Mapped[float | None]
+    x: Mapped[float | None]  # of the unit vector, so that any database finds what is near
+    y: Mapped[float | None]
+    z: Mapped[float | None]
+    pixel: Mapped[int | None]  # nested, at PIXEL_NSIDE
+    radius_90: Mapped[float | None]
+    energy_tev: Mapped[float | None]
+    signalness: Mapped[float | None]
+    far_per_year: Mapped[float | None]
+    public: Mapped[datetime | None]  # from then on; see its identity
     created: Mapped[datetime] = mapped_column(default=now)
     changed: Mapped[datetime] = mapped_column(default=now)
     due: Mapped[bool] = mapped_column(default=True, index=True)  # the workflow has yet to look at what is new
@@ -202,6 +224,46 @@ class Scan(Base):
         .correlate_except(Alert, Event)
         .scalar_subquery()
     )  # the name that it has now
+
+
+class ImportedMap(Base):
+    """A sky map that others made; its file is kept as it came."""
+
+    __tablename__ = "imported_maps"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)  # SHA-256 of the file, which is that of its input
+    input_id: Mapped[str] = mapped_column(ForeignKey("inputs.id"))
+    alert_id: Mapped[int] = mapped_column(ForeignKey("alerts.id"), index=True)
+    file: Mapped[str] = mapped_column(String(200))  # name it had
+    format: Mapped[str] = mapped_column(String(40))
+    reconstruction: Mapped[str] = mapped_column(String(100))
+    url: Mapped[str]  # of our map of it
+    sha256: Mapped[str] = mapped_column(String(64), unique=True, index=True)  # of the content of our map
+    size: Mapped[int] = mapped_column(BigInteger)
+    summary: Mapped[dict[str, Any]]
+    created: Mapped[datetime] = mapped_column(default=now)
+
+
+class Identity(Base):
+    """What a thing is called for ever, and how it stands to the world; see `skymist.records.identities`."""
+
+    __tablename__ = "identities"
+    __table_args__ = (Index("ix_identities_subject", "thing", "subject"),)
+
+    fragment: Mapped[str] = mapped_column(String(120), primary_key=True)  # of ivo://AUTHORITY/skymist#FRAGMENT
+    thing: Mapped[str] = mapped_column(String(20))  # alert, revision, scan or map
+    subject: Mapped[str] = mapped_column(String(64))  # its id; of a map, the SHA-256 of its content
+    alert_id: Mapped[int | None] = mapped_column(ForeignKey("alerts.id"), index=True)
+    scan_id: Mapped[str | None] = mapped_column(ForeignKey("scans.id"), index=True)  # of a scan, and of its map
+    doi: Mapped[str] = mapped_column(String(200), default="")
+    released: Mapped[datetime | None]  # public from then on
+    withdrawn: Mapped[datetime | None]  # not public any more; a tombstone tells that it was
+    reason: Mapped[str] = mapped_column(default="")  # why, in words
+    created: Mapped[datetime] = mapped_column(default=now)
+
+
+ZARR = "zarr"
+"""The kind of artifact that is the map itself; its hash is of its content."""
 
 
 class Artifact(Base):

@@ -18,6 +18,7 @@ from skymist.store.commits import PATIENCE, Commits
 from skymist.store.lease import LeaseLostError
 from skymist.store.place import OnWait, Where, place
 from skymist.store.table import fill_table, open_table, read_table
+from skymist.store.zarr import consolidate
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +118,10 @@ class CalibrationStore:
             self._lock.check()
             self._group.attrs["rows"] = last
             if self._published:
-                zarr.open_group(self.place.zarr_store(), mode="r+").attrs.update(self._published)
+                whole = zarr.open_group(self.place.zarr_store(), mode="r+")
+                whole.attrs.update(self._published)
+                if whole.attrs.get("complete"):
+                    consolidate(self.place)
         self._committed, self._published = last, {}
 
     def _unsaved(self) -> int:

@@ -28,7 +28,8 @@ Card = tuple[str, Value, str]
 
 GZIP = b"\x1f\x8b"
 _SIMULATED = "SIMULATED EVENT, NOT AN OBSERVATION OF THE SKY"
-_UNREADABLE = (StoreError, OSError, EOFError, zlib.error, ValueError, TypeError, LookupError, AttributeError)
+_UNREADABLE = (StoreError, OSError, EOFError, zlib.error, ValueError, TypeError, LookupError, AttributeError,
+               ArithmeticError, MemoryError)  # fmt: skip
 _INVALID = (fits.VerifyError, Warning)
 
 
@@ -138,35 +139,42 @@ def read_map(path: Where) -> xr.Dataset:
         If it is not such a map.
     """
     try:
+        content = place(path).read_bytes()
+    except _UNREADABLE as error:
+        raise ReadError(f"not a multi-order FITS map: {error}", str(path)) from error
+    return read_map_bytes(content, str(path))
+
+
+def read_map_bytes(content: bytes, source: str = "") -> xr.Dataset:
+    """Read a multi-order probability map from the bytes of a file; all else as for `read_map`."""
+    try:
         # what astropy only warns of (a truncated file, a garbled card) is an error here
-        with warnings.catch_warnings(action="error"), _opened(path) as units:
+        with warnings.catch_warnings(action="error"), _opened(content) as units:
             cards = {keyword: value for keyword, value in units[1].header.items() if keyword != "COMMENT"}
-            uniq = np.asarray(units[1].data["UNIQ"], np.int64)
+            if not 0 < cards["TFIELDS"] < 1000:  # astropy makes room for as many columns as are announced
+                raise ValueError(f"it announces {cards['TFIELDS']} columns")
+            uniq = np.asarray(units[1].data["UNIQ"]).astype(np.int64, casting="same_kind")  # a number is whole, or none
             density = np.asarray(units[1].data["PROBDENSITY"], np.float64)
     except (*_UNREADABLE, *_INVALID) as error:
-        raise ReadError(f"not a multi-order FITS map: {error}", str(path)) from error
+        raise ReadError(f"not a multi-order FITS map: {error}", source) from error
     if cards.get("ORDERING") != "NUNIQ":
-        raise ReadError(f"ORDERING is {cards.get('ORDERING')!r}, a multi-order map has 'NUNIQ'", str(path))
+        raise ReadError(f"ORDERING is {cards.get('ORDERING')!r}, a multi-order map has 'NUNIQ'", source)
+    if uniq.ndim != 1 or density.ndim != 1:
+        raise ReadError("its columns hold more than one number a row", source)
     if not uniq.size or uniq.min() < 4 or np.unique(uniq).size != uniq.size:
-        raise ReadError("its UNIQ column holds no cells, impossible ones or one twice", str(path))
+        raise ReadError("its UNIQ column holds no cells, impossible ones or one twice", source)
     coords = {"uniq": ("cell", uniq)}
     return xr.Dataset({"probdensity": ("cell", density, {"units": "sr-1"})}, coords, cards)
 
 
-def _opened(path: Where) -> fits.HDUList:
-    content = place(path).read_bytes()
+def _opened(content: bytes) -> fits.HDUList:
     return fits.open(BytesIO(gzip.decompress(content) if content.startswith(GZIP) else content), memmap=False)
 
 
 def _tiles(skymap: xr.Dataset) -> tuple[Ints, Floats]:
     """Return cells that tile the sky and their densities, in the order of UNIQ."""
-    tiling = maps.leaves(skymap)
-    uniq = tiling["uniq"].to_numpy()
-    empty = sky.uncovered(uniq)
-    cells = np.concatenate([uniq, empty])
-    density = np.concatenate([maps.probability(tiling), np.zeros(empty.size)])
-    order = np.argsort(cells)
-    return cells[order], density[order]
+    tiles = maps.whole_sky(skymap).sortby("uniq")
+    return tiles["uniq"].to_numpy(), tiles["probdensity"].to_numpy()
 
 
 def _mean_at(nside: int, uniq: Ints, density: Floats) -> Floats:

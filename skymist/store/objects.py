@@ -1,12 +1,14 @@
 """Places in object stores (S3 and what speaks like it, Google, Azure), through obstore."""
 
 import re
+import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from skymist.errors import StoreError
-from skymist.store.place import Lock, OnWait, Place
+from skymist.store.place import PIECE, Lock, OnWait, Place
 
 if TYPE_CHECKING:
     import obstore.store
@@ -85,14 +87,39 @@ class ObjectPlace(Place):
         """Tell whether an object is there."""
         return self.version() is not None
 
+    def names(self) -> list[str]:
+        """Return the last parts of the keys and prefixes directly below, sorted; empty if there is nothing."""
+        with self.telling("read"):
+            found = self._client.list_with_delimiter(self.key or None)
+        keys = (*found["common_prefixes"], *(each["path"] for each in found["objects"]))
+        return sorted(key.rpartition("/")[2] for key in keys)
+
+    def files(self) -> Iterator[str]:
+        """Yield the keys, from here, of all objects below."""
+        with self.telling("read"):
+            for batch in self._client.list(self.key or None, chunk_size=1000):
+                yield from (found["path"].removeprefix(f"{self.key}/") for found in batch)
+
     def read_bytes(self) -> bytes:
         """Return the content of an object."""
         return self.read_version()[0]
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the content of an object piece by piece."""
+        with self.telling("read"):
+            yield from map(bytes, self._client.get(self.key).stream(min_chunk_size=PIECE))
 
     def write_bytes(self, content: bytes) -> None:
         """Write an object: it appears as a whole."""
         with self.telling("written"):
             self._client.put(self.key, content)
+
+    def write_chunks(self, chunks: Iterable[bytes]) -> None:
+        """Write an object of many pieces, which wait on disk: what breaks off while they are made writes nothing."""
+        with self.telling("written"), tempfile.TemporaryFile() as file:
+            file.writelines(chunks)
+            file.seek(0)
+            self._client.put(self.key, file)
 
     def remove(self) -> None:
         """Remove an object and all below it, if there is any."""

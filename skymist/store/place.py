@@ -8,11 +8,11 @@ import fcntl
 import os
 import re
 import shutil
-import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from secrets import token_hex
 from typing import TYPE_CHECKING, ClassVar, Protocol, Self, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 BUCKETS = "s3", "gs", "az"
 """Schemes of object stores."""
+
+_KNOWN = ", ".join(["a path", "file:///PATH", *(f"{scheme}://BUCKET/KEY" for scheme in BUCKETS)])
+
+PIECE = 1 << 20
+"""Bytes that `Place.chunks` reads at a time, or a few more."""
 
 OnWait = Callable[[str], None]
 """Is told, in words for people, why nothing happens for a while."""
@@ -68,12 +73,28 @@ class Place(ABC):
         """Tell whether a file or object is there."""
 
     @abstractmethod
+    def names(self) -> list[str]:
+        """Return the names of the files and folders directly below, sorted; empty if there is nothing."""
+
+    @abstractmethod
+    def files(self) -> Iterator[str]:
+        """Yield the paths, from here, of all files or objects below."""
+
+    @abstractmethod
     def read_bytes(self) -> bytes:
         """Return the content of a file or object."""
 
     @abstractmethod
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the content of a file or object piece by piece."""
+
+    @abstractmethod
+    def write_chunks(self, chunks: Iterable[bytes]) -> None:
+        """Write a file or object of many pieces whole or not at all; folders are made as needed."""
+
     def write_bytes(self, content: bytes) -> None:
         """Write a file or object whole or not at all; folders are made as needed."""
+        self.write_chunks((content,))
 
     @abstractmethod
     def remove(self) -> None:
@@ -145,18 +166,29 @@ def place(where: Where) -> Place:
     text = os.fspath(where)
     if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
         return LocalPlace(Path(text))
-    url = urlsplit(text)
+    try:
+        url = urlsplit(text)
+    except ValueError:
+        # The text is not repeated here and below: it may hold a secret.
+        raise RequestError(f"a URL is none: give {_KNOWN}") from None
     if "@" in url.netloc or url.query or url.fragment:
-        # The text is not repeated: it may hold a secret.
         raise RequestError(f"a {url.scheme}:// URL says bucket and key only; credentials belong into the environment")
     if url.scheme == "file" and url.netloc in ("", "localhost"):
         return LocalPlace(Path(unquote(url.path)))
     if url.scheme not in BUCKETS or not url.netloc:
-        known = ", ".join(f"{scheme}://BUCKET/KEY" for scheme in BUCKETS)
-        raise RequestError(f"{text} is no place: give a path, file:///PATH, {known}")
+        raise RequestError(f"{text} is no place: give {_KNOWN}")
+    if "%" in text:
+        # Some libraries take %20 for a space and some do not: of one map, the parts would land in two places.
+        raise RequestError(f"{text} is no place: give bucket and key as they are, without %")
     from skymist.store.objects import ObjectPlace
 
     return ObjectPlace(f"{url.scheme}://{url.netloc}", url.path)
+
+
+def absolute(where: Where) -> Place:
+    """Return the same place as its text has it in any folder, for whoever keeps the text."""
+    found = place(where)
+    return LocalPlace(found.path.absolute()) if isinstance(found, LocalPlace) else found
 
 
 Given = TypeVar("Given", bound=Where)
@@ -210,24 +242,47 @@ class LocalPlace(Place):
         """Tell whether a file is there."""
         return self.path.is_file()
 
+    def names(self) -> list[str]:
+        """Return the names of the files and folders directly below, sorted; empty if there is nothing."""
+        with self.telling("read"):
+            return sorted(os.listdir(self.path)) if self.path.is_dir() else []
+
+    def files(self) -> Iterator[str]:
+        """Yield the paths, from here, of all files below; links are not followed."""
+        folders = [self.path] if self.path.is_dir() else []
+        with self.telling("read"):
+            while folders:
+                for each in folders.pop().iterdir():
+                    if each.is_dir() and not each.is_symlink():
+                        folders.append(each)
+                    else:
+                        yield each.relative_to(self.path).as_posix()
+
     def read_bytes(self) -> bytes:
         """Return the content of a file."""
         with self.telling("read"):
             return self.path.read_bytes()
 
-    def write_bytes(self, content: bytes) -> None:
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the content of a file piece by piece."""
+        with self.telling("read"), self.path.open("rb") as file:
+            while piece := file.read(PIECE):
+                yield piece
+
+    def write_chunks(self, chunks: Iterable[bytes]) -> None:
         """Write under a temporary name in the same folder, then rename; folders are made as needed."""
         with self.telling("written"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(prefix=f".{self.name}.", dir=self.path.parent)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(content)
-                os.chmod(temporary, 0o644)
-                os.replace(temporary, self.path)
-            except BaseException:
-                os.unlink(temporary)
-                raise
+            # Made by `open`, not by `tempfile`, so that those may read it who may read what this process writes.
+            temporary = self.path.with_name(f".{self.name}.{token_hex(4)}")
+            with temporary.open("xb") as file:
+                try:
+                    file.writelines(chunks)
+                    file.close()
+                    temporary.replace(self.path)
+                except BaseException:
+                    temporary.unlink()
+                    raise
 
     def remove(self) -> None:
         """Remove a file or folder, if there is one."""

@@ -2,8 +2,12 @@
 
 Rows are appended; the number of committed rows is written last. A process killed in between
 leaves rows beyond that number, which nobody reads and the next writer overwrites.
+
+A complete map also has a group ``tiling`` (`skymist.store.tiling`), and the metadata of all in one place, where
+``xarray.open_zarr`` looks first.
 """
 
+import json
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -11,7 +15,6 @@ from typing import Any, Self
 import numpy as np
 import xarray as xr
 import zarr
-from zarr.codecs import BloscCodec
 
 from skymist.errors import ReadError, StoreError
 from skymist.model import skymap
@@ -24,6 +27,7 @@ from skymist.store.diagnostics import DiagnosticsWriter
 from skymist.store.lease import LeaseLostError
 from skymist.store.place import OnWait, Place, Where, place
 from skymist.store.table import array_of
+from skymist.store.tiling import COMPRESSOR, METADATA, remove_tiling, write_tiling
 
 CHUNK = 65536
 _FILL = {"uniq": 0, "status": 2}
@@ -42,6 +46,11 @@ class SkyMapStore:
         Seconds for which `commit` waits for a store that cannot be written.
     on_wait : callable
         Told, in words, why it waits: for the lease of a killed writer, or a store that cannot be written.
+
+    Attributes
+    ----------
+    attributes : mapping
+        Of the map as it was found, or made.
 
     Raises
     ------
@@ -66,6 +75,7 @@ class SkyMapStore:
         except BaseException:
             self._lock.close()
             raise
+        self.attributes = committed.attrs
         self._rows = MemoryRows(committed["uniq"].to_numpy(), skymap.fit_of(committed))
         self._committed = len(self._rows.uniq)
         self._complete, self._changes = bool(committed.attrs["complete"]), dict[str, Any]()
@@ -112,9 +122,9 @@ class SkyMapStore:
         """Add what cells cost; kept with the next commit."""
         self._diagnostics.add(uniq, seconds, iterations, evaluations, worker)
 
-    def describe(self, name: str, value: Mapping[str, Any]) -> None:
-        """Change an attribute of the map at the next commit: some things are known only at its end."""
-        self._changes[name] = dict(value)
+    def describe(self, changes: Mapping[str, Any]) -> None:
+        """Change attributes of the map at the next commit: some things are known only at its end."""
+        self._changes.update(changes)
 
     def commit(self, *, complete: bool = False) -> None:
         """Write the rows that are new since the last commit, then their number.
@@ -136,8 +146,12 @@ class SkyMapStore:
             self._lock.check()
             _fill(self._group, skymap.create(self.uniq[first:], self.fit[first:], {}), first)
             self._diagnostics.write()
+            if self._complete:
+                write_tiling(self.place, skymap.create(self.uniq, self.fit, {"complete": True}))
             self._lock.check()
             self._group.attrs.update({"rows": last, **self._changes})
+            if self._complete:
+                consolidate(self.place)
         self._committed, self._changes = last, {}
 
     def _unsaved(self) -> int:
@@ -172,7 +186,7 @@ def read_skymap(where: Where) -> xr.Dataset:
         If the object store cannot be reached.
     """
     kept = place(where)
-    if not (kept / "zarr.json").exists():
+    if not (kept / METADATA).exists():
         raise ReadError("not a sky map store: it has no zarr.json", str(kept))
     try:
         group = zarr.open_group(kept.zarr_store(), mode="r")
@@ -188,8 +202,22 @@ def read_skymap(where: Where) -> xr.Dataset:
         raise ReadError(f"cannot be read: {kept.reason(error)}", str(kept)) from None
     except (KeyError, ValueError, TypeError) as error:
         raise ReadError(f"not a sky map store: {error}", str(kept)) from error
+    except RuntimeError as error:  # as decompression calls it
+        raise ReadError(f"damaged: {error}", str(kept)) from error
     data.encoding["source"] = str(kept)
     return data
+
+
+def consolidate(kept: Place) -> None:
+    """Put the metadata of all that is in a complete map into that of the map, where xarray looks first.
+
+    What is added later is found there only if this is done again.
+    """
+    group = zarr.open_group(kept.zarr_store(), mode="r", use_consolidated=False)
+    nodes = {name: json.loads((kept / name / METADATA).read_bytes()) for name, _ in group.members(max_depth=None)}
+    about = json.loads((kept / METADATA).read_bytes())
+    about["consolidated_metadata"] = {"kind": "inline", "must_understand": False, "metadata": nodes}
+    (kept / METADATA).write_bytes(json.dumps(about).encode())
 
 
 def _open(kept: Place, attributes: Mapping[str, Any]) -> zarr.Group:
@@ -202,11 +230,15 @@ def _open(kept: Place, attributes: Mapping[str, Any]) -> zarr.Group:
     if not _is_whole(kept):  # the number of rows is written last: its maker died while making it
         empty = skymap.create(np.empty(0, np.int64), Fit.failed(0), {**attributes, "complete": False})
         return _make(kept, empty)
-    group = zarr.open_group(kept.zarr_store(), mode="r+")
+    group = zarr.open_group(kept.zarr_store(), mode="r+", use_consolidated=False)  # which does not grow
     found = group.attrs.get("scan_id")
     if found != attributes["scan_id"]:
         raise StoreError(f"{kept} holds another scan ({found}); choose another --out")
     if group.attrs.get("schema_version") == skymap.SCHEMA_VERSION:
+        if not group.attrs.get("complete"):
+            remove_tiling(kept)  # of a process that died before it could say that the map is complete
+        elif "consolidated_metadata" not in json.loads((kept / METADATA).read_bytes()):
+            consolidate(kept)  # of one that died right after that
         return group
     data = read_skymap(kept)
     _make(spare, data)
@@ -217,7 +249,7 @@ def _open(kept: Place, attributes: Mapping[str, Any]) -> zarr.Group:
 
 def _is_whole(kept: Place) -> bool:
     """Tell whether there is a store with its number of rows."""
-    if not (kept / "zarr.json").exists():
+    if not (kept / METADATA).exists():
         return False
     try:
         return "rows" in zarr.open_group(kept.zarr_store(), mode="r").attrs
@@ -237,7 +269,12 @@ def _make(kept: Place, data: xr.Dataset) -> zarr.Group:
     for name in _columns():
         _add_column(group, name, data[name])
     _fill(group, data, 0)
+    complete = bool(data.attrs.get("complete"))
+    if complete:
+        write_tiling(kept, data)
     group.attrs["rows"] = data.sizes["cell"]
+    if complete:
+        consolidate(kept)
     return group
 
 
@@ -248,15 +285,16 @@ def _add_column(group: zarr.Group, name: str, variable: xr.DataArray) -> None:
         chunks=(CHUNK, *variable.shape[1:]),
         dtype=variable.dtype,
         fill_value=_FILL.get(name, np.nan),
-        compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
+        compressors=COMPRESSOR,
         dimension_names=[str(dim) for dim in variable.dims],
-        attributes=dict(variable.attrs),
+        attributes=dict(variable.attrs) if name == "uniq" else {**variable.attrs, "coordinates": "uniq"},
     )
 
 
 def _clear(kept: Place) -> None:
     """Remove the map in a store, of whatever version: first what says how many rows it has."""
-    (kept / "zarr.json").remove()
+    (kept / METADATA).remove()
+    remove_tiling(kept)
     for name in _columns():
         (kept / name).remove()
 

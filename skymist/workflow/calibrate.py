@@ -203,8 +203,14 @@ def calibrate(
 
 
 def reconstruction_of(data: xr.Dataset) -> Reconstruction:
-    """Return the reconstruction that made a map, with its options."""
-    request = ScanRequest.from_dict(data.attrs["request"])
+    """Return the reconstruction that made a map, with its options.
+
+    Raises
+    ------
+    RequestError
+        If the map does not say it, as those of other programs.
+    """
+    request = _recorded(data)
     return load_reconstruction(request.reconstruction, request.options)
 
 
@@ -214,9 +220,9 @@ def request_of(event: Event, data: xr.Dataset, reconstruction: Reconstruction) -
     Raises
     ------
     RequestError
-        If it is not complete, or of another event or reconstruction.
+        If it is not complete, of another event, reconstruction or program.
     """
-    request = ScanRequest.from_dict(data.attrs["request"])
+    request = _recorded(data)
     if event.digest != request.event:
         raise RequestError(f"the map is not of {event.name} with these pulses; give the event that was scanned")
     options = asdict(reconstruction)  # type: ignore[call-overload]  # the protocol cannot say "dataclass"
@@ -227,6 +233,12 @@ def request_of(event: Event, data: xr.Dataset, reconstruction: Reconstruction) -
     if not data.attrs["complete"]:
         raise RequestError("the map is not complete; the same skymist scan finishes it")
     return request
+
+
+def _recorded(data: xr.Dataset) -> ScanRequest:
+    if not data.attrs["request"]:
+        raise RequestError("the map does not say how it was made, as those of other programs: give one of skymist")
+    return ScanRequest.from_dict(data.attrs["request"])
 
 
 def subject_of(

@@ -206,7 +206,7 @@ def _spoken(estimate: Mapping[str, float]) -> str:
 
 def _best(event: Event, data: xr.Dataset) -> tuple[Directions, Fit]:
     """Return the best fit of a map; `RequestError` if it is of other pulses or says no place."""
-    if data.attrs["request"]["event"] != event.digest:
+    if data.attrs["request"].get("event") != event.digest:
         raise RequestError(f"the map is not of {event.name} with these pulses; give the event that was scanned")
     row = skymap.best(data)
     fit = skymap.fit_of(data)[row : row + 1]

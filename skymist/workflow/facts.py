@@ -10,7 +10,7 @@ import xarray as xr
 from skymist.circulars.links import TOPIC, first_notice
 from skymist.model import region as regions
 from skymist.model import sky
-from skymist.model.alert import Alert, Kind, Revision
+from skymist.model.alert import Alert, Revision
 from skymist.model.circular import Fact, Value
 from skymist.records import tables
 
@@ -24,13 +24,13 @@ EPOCH = "J2000"
 
 def of_alert(record: tables.Alert, alert: Alert) -> list[Fact]:
     """Return what notices, or a catalog, say of an alert: of each thing the last word; position and errors together."""
-    told = [each for each in alert.revisions if each.kind != Kind.RETRACTION] or list(alert.revisions)
+    first = alert.first
     found = [
         Fact("name", record.name, source="alert", source_id=str(record.id), detail=f"named by {record.named_by}"),
         Fact("key", f"{alert.run}_{alert.event}", source="alert", source_id=str(record.id)),
-        *_moment(told[0]), *_stream(told), *_numbers(told), *_first(replace(told[0], stream=record.stream)),
+        *_moment(first), *_stream(alert), *_numbers(alert), *_first(replace(first, stream=record.stream)),
     ]  # fmt: skip
-    if (placed := _last(told, "ra")) is not None:
+    if (placed := alert.last("ra")) is not None:
         found += _place(placed)
     if alert.retracted:
         found += _taken_back(alert.current)
@@ -110,10 +110,6 @@ def _told_by(revision: Revision) -> dict[str, str]:
     return {"source": "revision", "source_id": revision.id, "detail": detail}
 
 
-def _last(told: list[Revision], name: str) -> Revision | None:
-    return next((each for each in reversed(told) if getattr(each, name) not in (None, "")), None)
-
-
 def _moment(revision: Revision) -> Iterator[Fact]:
     """Yield day and time of day, rounded to 0.01 s together: the one may change with the other."""
     time = (revision.time + np.timedelta64(5, "ms")).astype("datetime64[ms]")
@@ -123,8 +119,8 @@ def _moment(revision: Revision) -> Iterator[Fact]:
     yield Fact("clock", text[11:22], **_told_by(revision))
 
 
-def _stream(told: list[Revision]) -> Iterator[Fact]:
-    by = _last(told, "stream")
+def _stream(alert: Alert) -> Iterator[Fact]:
+    by = alert.last("stream")
     if by is None:
         return
     yield Fact("stream", by.stream, **_told_by(by))
@@ -134,9 +130,9 @@ def _stream(told: list[Revision]) -> Iterator[Fact]:
         yield Fact("purity", PURITY[by.stream], **about)
 
 
-def _numbers(told: list[Revision]) -> Iterator[Fact]:
+def _numbers(alert: Alert) -> Iterator[Fact]:
     for name in ("far_per_year", "signalness", "energy_tev"):
-        by = _last(told, name)
+        by = alert.last(name)
         if by is not None and getattr(by, name) > 0:
             yield Fact(name, float(f"{getattr(by, name):.6g}"), **_told_by(by))
 

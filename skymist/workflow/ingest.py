@@ -12,13 +12,12 @@ from skymist.alerts import read_revisions
 from skymist.alerts.lvk_search import is_search, read_search
 from skymist.errors import ReadError, SkymistError, StoreError, own_fault
 from skymist.model import alert as model
-from skymist.model.alert import Tense
+from skymist.model.alert import EVENT_MESSAGE, Tense
 from skymist.model.event import Event
 from skymist.readers import read_event
 from skymist.records import Database, alerts, inputs, log, tables
 
 NOTICE, EVENT = "notice", "event"
-EVENT_MESSAGE = "event message"
 
 _log = logging.getLogger(__name__)
 

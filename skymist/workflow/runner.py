@@ -1,7 +1,6 @@
 """The runner: takes scans from the queue, carries them out on clusters, and keeps what they give."""
 
 import hashlib
-import json
 import logging
 import threading
 import time
@@ -17,13 +16,15 @@ from sqlalchemy.orm import Session
 
 from skymist.cluster.pool import Pool
 from skymist.errors import SkymistError, own_fault
+from skymist.fair.record import Site
+from skymist.model import skymap
 from skymist.model.region import DEFAULT_CALIBRATION
 from skymist.model.request import ScanRequest
 from skymist.records import Database, alerts, patiently, scans, tables
 from skymist.records.tables import Artifact, ScanState
 from skymist.scan.progress import Progress
 from skymist.scan.run import Pace
-from skymist.store.place import Where, place
+from skymist.store.place import Where, absolute, place
 from skymist.workflow import ingest, products
 from skymist.workflow.desk import Desk
 from skymist.workflow.desk_settings import DeskSettings
@@ -70,6 +71,8 @@ class RunnerSettings:
         Seconds after which a single cell is given up.
     desk : DeskSettings, optional
         Of circulars, which are drafted of what was scanned; without, none are.
+    site : Site, optional
+        The archive that maps are made for, which they name then.
     """
 
     out: Where = "scans"
@@ -81,6 +84,7 @@ class RunnerSettings:
     idle_s: float = 600.0
     cell_limit: float = 600.0
     desk: DeskSettings | None = None
+    site: Site | None = None
 
 
 class _EndedError(Exception):
@@ -192,7 +196,8 @@ class Runner:
         watch.lap("read")
         data = scan_request(
             event, configured(request), request, connect=partial(self._pool.connect, scan.cluster, scan.workers),
-            chosen=scan.chosen, out=place(self.settings.out) / scan.role, on_progress=job.take,
+            cluster_name=scan.cluster, chosen=scan.chosen, site=self.settings.site,
+            out=absolute(self.settings.out) / scan.role, on_progress=job.take,
             pace=Pace(scan.priority, cell_limit=self.settings.cell_limit), watch=watch,
         )  # fmt: skip
         job.check()
@@ -241,7 +246,7 @@ def _announce(session: Session, event_id: str) -> None:
 def _artifacts(scan_id: str, data: xr.Dataset) -> list[Artifact]:
     """Write the files of a map, and return them with their hashes; that of the map itself is of its content."""
     store = place(data.encoding["source"])
-    content = _content_hash(data)
+    content = skymap.content_hash(data)
     found = [Artifact(scan_id=scan_id, kind="zarr", url=str(store), sha256=content, size=int(data.nbytes))]
     for kind in KINDS:
         file = products.export(data, kind)
@@ -249,11 +254,3 @@ def _artifacts(scan_id: str, data: xr.Dataset) -> list[Artifact]:
         sha256 = hashlib.sha256(written).hexdigest()
         found.append(Artifact(scan_id=scan_id, kind=kind, url=str(file), sha256=sha256, size=len(written)))
     return found
-
-
-def _content_hash(data: xr.Dataset) -> str:
-    """SHA-256 of the columns, in the order of their names, and of the request: the same wherever it is stored."""
-    sha = hashlib.sha256(json.dumps(data.attrs["request"], sort_keys=True).encode())
-    for name in sorted(map(str, data.variables)):
-        sha.update(name.encode() + data[name].to_numpy().tobytes())
-    return sha.hexdigest()

@@ -15,6 +15,8 @@ from distributed import Client
 
 from skymist import cluster, plugins
 from skymist.errors import RequestError, SchedulerLostError
+from skymist.fair import acdd
+from skymist.fair.record import Site
 from skymist.model import sky, skymap
 from skymist.model.event import TOPOLOGIES, Event
 from skymist.model.reconstruction import Reconstruction
@@ -26,6 +28,7 @@ from skymist.scan.progress import Progress, Stage
 from skymist.scan.run import DEFAULT_PACE, Pace, run
 from skymist.store.place import OnWait, Where, place
 from skymist.store.zarr import SkyMapStore, read_skymap
+from skymist.workflow.environment import Stretch
 from skymist.workflow.events import describe_particle, identify
 
 PATIENCE = 300.0
@@ -76,6 +79,7 @@ def scan_event(
     seeds: int = 1,
     level_options: Mapping[int, Mapping[str, Any]] | None = None,
     chosen: Mapping[str, Any] | None = None,
+    site: Site | None = None,
     out: Where = "scans",
     cluster_name: str = "local",
     workers: int | None = None,
@@ -104,6 +108,8 @@ def scan_event(
     chosen : mapping, optional
         How the reconstruction was chosen (JSON-like); the map says it under ``reconstruction``, its id does not
         depend on it.
+    site : Site, optional
+        The archive that the map is made for: the map says who keeps it, and under which licence.
     out : path, URL or Place
         Folder of the store. Its name follows from the request: the same request is found again,
         and if its map is complete, read and not computed.
@@ -135,8 +141,9 @@ def scan_event(
     """
     request = make_request(event, reconstruction, levels, cone, seed, seeds=seeds, level_options=level_options)
     return scan_request(
-        event, reconstruction, request, chosen=chosen, out=out, connect=partial(cluster.connect, cluster_name, workers),
-        pace=pace, on_progress=on_progress, on_wait=on_wait, watch=watch,
+        event, reconstruction, request, connect=partial(cluster.connect, cluster_name, workers),
+        cluster_name=cluster_name, chosen=chosen, site=site, out=out, pace=pace, on_progress=on_progress,
+        on_wait=on_wait, watch=watch,
     )  # fmt: skip
 
 
@@ -170,7 +177,9 @@ def scan_request(
     request: ScanRequest,
     *,
     connect: Callable[[], AbstractContextManager[Client]],
+    cluster_name: str = "local",
     chosen: Mapping[str, Any] | None = None,
+    site: Site | None = None,
     out: Where = "scans",
     pace: Pace = DEFAULT_PACE,
     on_progress: Callable[[Progress], None] = lambda _: None,
@@ -185,6 +194,8 @@ def scan_request(
         Of this event and reconstruction; see `make_request`.
     connect : callable
         Gives a client when it is entered; called again if the scheduler is lost.
+    cluster_name : str
+        What the map says of where it was computed.
     """
     path = place(out) / f"{event.name}.{reconstruction.name}.{request.id[:12]}.zarr"
     watch = watch or Stopwatch()
@@ -193,17 +204,25 @@ def scan_request(
     with SkyMapStore(path, attributes, on_wait=on_wait) as store:
         watch.lap("write")
         if not store.complete:
-            begin = partial(run, request, event, reconstruction, rows=store, pace=pace)
+            stretch = Stretch(reconstruction.name, cluster_name)
+
+            def begin(client: Client) -> Generator[Progress, None, None]:
+                return stretch.follow(client, run(request, event, reconstruction, client, store, pace))
+
             for step in _steps(connect, begin, on_wait):
                 if step.stage is Stage.READY:
+                    store.describe({"provenance": stretch.after(store.attributes.get("provenance"))})
                     watch.lap("setup")
                 elif step.stage is Stage.COMPLETE:
                     watch.lap("compute")
                 on_progress(step)
             watch.lap("setup")
-            found = skymap.create(store.uniq, store.fit, {"complete": True})
+            found = skymap.create(store.uniq, store.fit, {**store.attributes, "complete": True})
             how = how or topology_of(event, reconstruction.name, found)
-            store.describe("reconstruction", {**attributes["reconstruction"], **how})
+            found.attrs["reconstruction"] = {**attributes["reconstruction"], **how}
+            found.attrs["provenance"] = stretch.after(store.attributes.get("provenance"), ended=True)
+            store.describe({name: found.attrs[name] for name in ("reconstruction", "provenance")})
+            store.describe(acdd.describe(found, site))
             store.commit(complete=True)
     result = read_skymap(path)
     result.attrs["reconstruction"].update(how)  # a map that was there already may have been asked for by name
@@ -222,7 +241,7 @@ def _steps(
     known = False  # whether there ever was a scheduler
     while True:
         try:
-            with connect() as client, closing(begin(client=client)) as steps:
+            with connect() as client, closing(begin(client)) as steps:
                 known = True
                 for step in steps:
                     lost = None if step.stage is Stage.RUNNING else lost

@@ -39,6 +39,8 @@ class ServiceSettings:
         What the site says of its circulars, and how they are sent; see `skymist.workflow.outgoing`.
     notices : mapping or None
         ``topic`` and ``settings`` of Kafka for notices of ours.
+    archive : mapping or None
+        Who keeps the archive, and what of it is for everybody; see `skymist.workflow.archive.settings`.
     oidc : mapping or None
         ``issuer``, ``audience``, ``claim`` and ``roles`` of an identity provider.
     """
@@ -54,6 +56,7 @@ class ServiceSettings:
     slots: int = 4
     circulars: Mapping[str, Any] | None = None
     notices: Mapping[str, Any] | None = None
+    archive: Mapping[str, Any] | None = None
     oidc: Mapping[str, Any] | None = field(default=None)
 
     def __post_init__(self) -> None:

@@ -49,14 +49,14 @@ class Hanging(Bowl):
         return super().__call__(event, directions, start)
 
 
-@pytest.mark.timeout(240)  # less than the time for compiling, which no such cell may take
+@pytest.mark.timeout(280)  # less than the time for compiling, which no such cell may take
 def test_workers_with_cells_that_hang_are_replaced() -> None:
     event, rows = load_event("demo"), MemoryRows()
     request = ScanRequest(event.digest, "bowl", "1", levels=parse_levels("4:0,16:6"))
     with cluster.connect("local-processes", 2) as client:
         before = set(client.run(os.getpid).values())
-        steps = list(run(request, event, Hanging(), client, rows, Pace(cell_limit=1.0)))
-        client.wait_for_workers(2, timeout=60)
+        steps = list(run(request, event, Hanging(), client, rows, Pace(cell_limit=3.0)))
+        client.wait_for_workers(2, timeout=120)
         after = set(client.run(os.getpid).values())
     assert steps[-1].stage is Stage.COMPLETE
     assert sorted(rows.uniq[rows.fit.status == Status.FAILED].tolist()) == HANGING

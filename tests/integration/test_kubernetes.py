@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,7 @@ def test_a_scan_that_loses_pods_ends_with_the_same_map(rig: Rig, tmp_path: Path)
     scan = rig.scan(write(tmp_path, worker_ttl_s=5), out, *SLOW, *LEVELS, "--workers", "2")
     wait_until(lambda: rows(out) >= 20 and len(rig.workers()) == 2, scan)
     assert len(rig.names("pods", OURS)) == 3
+    assert not rig.names("daskautoscalers")  # exactly two workers were asked for
     check_what_is_open(rig)
     silent, other = rig.workers()
     rig.suspend(silent)
@@ -238,13 +240,28 @@ with cluster.connect(sys.argv[1]) as client:
 """
 
 
+@contextmanager
+def slow_to_make_pods(rig: Rig, seconds: float) -> Iterator[None]:
+    """Let Kubernetes take its time from a deployment to its pod, as a busy one does."""
+    group = int((rig.home / "run/controller-manager.pid").read_text().split()[0])
+    os.killpg(group, signal.SIGSTOP)
+    try:
+        yield
+        wait_until(lambda: rig.names("daskclusters"))
+        time.sleep(seconds)
+    finally:
+        os.killpg(group, signal.SIGCONT)
+
+
 def test_workers_come_with_the_work_and_go_even_after_an_error(rig: Rig, tmp_path: Path) -> None:
     script = tmp_path / "adapt.py"
     script.write_text(ADAPT)
-    process = rig.start(str(script), str(write(tmp_path, minimum=1, maximum=2)))
+    with slow_to_make_pods(rig, 2 + 1):  # the operator waits 2 s for a pod, and a minute after it has failed
+        process = rig.start(str(script), str(write(tmp_path, minimum=1, maximum=2)))
     answer, notes = process.communicate(timeout=PATIENCE_S)
     assert answer.split() == ["grown", "shrunk"], notes
     assert "RuntimeError: the end" in notes
+    assert "try again in 60 seconds" not in (rig.home / "logs/operator.log").read_text()
     wait_until(rig.is_clean)
 
 

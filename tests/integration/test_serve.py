@@ -173,7 +173,7 @@ def test_killed_again_and_again_while_it_reads(shared: Path, tmp_path: Path, mon
     service.start()
     try:
         until(lambda: taken(records) == len(messages) + 1)
-        until(complete(service))
+        until(complete(service), patience_s=240)  # it had been interrupted again and again
     finally:
         service.process.terminate()
         service.process.wait(60)
@@ -218,5 +218,5 @@ def test_wrong_settings_end_it_with_one_line(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "skymist", "serve", "--config", str(config)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
-    assert "no setting is called 'colour'; there are: circulars, clusters" in done.stderr
+    assert "no setting is called 'colour'; there are: archive, circulars, clusters" in done.stderr
     assert "Traceback" not in done.stderr

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from skymist.errors import RequestError
 from skymist.model.alert import (
+    EVENT_MESSAGE,
+    SKY_MAP,
     STREAMS,
     Alert,
     Kind,
@@ -61,6 +63,17 @@ def test_order_of_arrival_is_irrelevant(order: list[int]) -> None:
     assert alert.retracted
     assert alert.first is said[1]
     assert [said.index(each) for each in alert.revisions] == [0, 1, 4, 2, 3]
+
+
+@pytest.mark.parametrize("source", [EVENT_MESSAGE, SKY_MAP])
+@pytest.mark.parametrize("seconds", [-1, 1])
+def test_who_says_nothing_has_neither_the_first_nor_the_last_word(source: str, seconds: int) -> None:
+    silent = revision(catalog=source, number=None, time=TIME + np.timedelta64(seconds, "s"))
+    entry = revision(catalog="IceCat-1", number=None, ra=1.0)
+    alert = Alert((silent, entry))
+    assert (alert.first, alert.current, alert.time) == (entry, entry, TIME)
+    assert Alert((silent,)).first is Alert((silent,)).current is silent
+    assert Alert((silent, revision(kind=Kind.RETRACTION, number=None))).retracted
 
 
 def test_a_later_revision_takes_a_retraction_back() -> None:

@@ -31,7 +31,7 @@ def site(settings: ApiSettings) -> Iterator[Site]:
 def test_every_operation_needs_exactly_the_role_that_its_document_says(site: Site) -> None:
     document = site.call(None, "GET", "/openapi.json").json()
     names = {"scan_id": "0" * 64, "name": "1_1", "event": "1_1", "key": "x", "input_id": "0" * 64, "token_id": "0" * 16,
-             "publication_id": "1"}  # fmt: skip
+             "publication_id": "1", "fragment": "1_1", "format": "json"}  # fmt: skip
     for template, operations in document["paths"].items():
         for method, operation in operations.items():
             path = template.format(**names).removeprefix("/v1")

@@ -22,7 +22,7 @@ from skymist.cli.db import own_database
 from skymist.cli.serve import listen_at
 from skymist.cli.status import BAD_INPUT, INTERRUPTED
 from skymist.client import connect, remember_token
-from skymist.errors import ReadError, RequestError, StoreError, UnknownNameError
+from skymist.errors import ConflictError, ReadError, RequestError, StoreError, UnknownNameError
 from skymist.records import Database, log, tokens
 from skymist.records.tokens import Access
 from skymist.workflow.events import demo_path
@@ -461,6 +461,32 @@ def test_records_by_way_of_the_service_are_those_of_the_database(
     assert told("alerts", "show", "200101A", *here)["retracted"]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--since", "2020-01-02"),
+        ("--until", "2020-01-02T00:00:00"),
+        ("--since", "2020-01-02T05:04:05.25+02:00"),
+        ("--energy", " 180 : 500", "--signalness", " : 0.7"),
+        ("--cone", " 10, 5, 1", "--sort", "-energy"),
+        ("--name", "", "--far", "0.1 :"),
+    ],
+)
+def test_filters_mean_the_same_by_way_of_the_service(
+    server: tuple[str, str], site: Site, home: Path, words: tuple[str, ...]
+) -> None:
+    take(site.database, ICECAT.rpartition("IC200103A")[0].encode(), NOTICE, "a test")
+    there, here = (told("alerts", "list", *words, *where) for where in (server, ("--database", site.database.url)))
+    assert there == here
+    assert here["alerts"]
+
+
+def test_filters_that_make_no_sense_are_told_as_they_are_here(server: tuple[str, str], home: Path) -> None:
+    for words, message in ((("--since", "soon"), "'soon' is no time"), (("--energy", "5"), "'5' is no range")):
+        with pytest.raises(RequestError, match=message):
+            ask("alerts", "list", *words, *server)
+
+
 def test_scans_are_listed_shown_and_brought_home(server: tuple[str, str], site: Site, home: Path) -> None:
     own, tests = ("--database", site.database.url), ("--role", "test")
     made = told("scan", "demo", *QUICK, *server)
@@ -505,3 +531,39 @@ def test_scans_are_cancelled_and_run_again(server: tuple[str, str], site: Site, 
             ask("scans", "cancel", scan.id, *where)
     with pytest.raises(RequestError, match="no scan is called '00000000'; there are"):
         ask("scans", "show", "00000000", *where)
+
+
+def test_records_are_shown_released_and_withdrawn(server: tuple[str, str], site: Site, home: Path) -> None:
+    take(site.database, ICECAT.rpartition("IC200103A")[0].encode(), NOTICE, "a test")
+    here = ("--database", site.database.url)
+    shown = [ask("archive", "show", "IC200102A", "--as", "json", *where).stdout for where in (server, here)]
+    assert shown[0] == shown[1]
+    remember_token(site.url, site.tokens[Access.APPROVER])
+    words = ("IceCube-200102A", "--record", "1000_10")
+    later = ask("archive", "release", *words, "--at", "2100-01-01", *server).stdout
+    assert later == "2 records will be public from 2100-01-01 00:00:00 UTC on\n"
+    gone = ("archive", "withdraw", "IceCube-200102A", "--reason", "not ours")
+    assert ask(*gone, *server).stdout == "1001_11 is private again; nobody has seen it\n"
+    assert ask("archive", "release", *words, *server).stdout == "2 records are public now\n"
+    assert {each["access"] for each in told("archive", "list", *here)["records"]} >= {"open"}
+    assert ask(*gone, *server).stdout == "1001_11 is private again; there is a tombstone\n"
+    record = f"scan_{site.scan(site.event(event=77))['id'][:16]}"
+    hidden = f"0 records are public now\n{record} is released, but is shown only while its alert is public"
+    assert ask("archive", "release", "--record", record, *server).stdout.startswith(hidden)
+    partly = CliRunner().invoke(cli.skymist, ["archive", "release", "1000_10", "--record", "1000_10_icecat-1", *server])
+    assert isinstance(partly.exception, ConflictError)
+    assert partly.stdout == "1 record is public now\n"  # what was done before is told
+    for words, message in (
+        (("release", "--all"), "--all and --scans need the database"),
+        (("release", "IC200102A", "--scans"), "--all and --scans need the database"),
+        (("release", "IC200102A", "--stream", "gold"), "leave out --stream"),
+        (("release", "1000_10", "--role", "test"), "is called '1000_10'"),
+        (("release", "IceCube-200102A", record), r"no alert \(observation\) is called 'scan_"),
+        (("show", "1001_11", "--public"), "--public needs the database"),
+        (("show", "1_1"), "no record of the archive is called '1_1'"),
+        (("show", "IceCube 260304X"), r"no alert \(observation\) is called 'IceCube 260304X'"),
+        (("release", "--record", ".."), "'..' is no id of a record"),
+    ):
+        with pytest.raises(RequestError, match=message):
+            ask("archive", *words, *server)
+    assert "withdrawn" in {each["access"] for each in told("archive", "list", "1001_11", *here)["records"]}

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from skymist.cluster.kubernetes import Kubernetes
-from skymist.cluster.kubernetes_manifests import Manifest, manifests
+from skymist.cluster.kubernetes_manifests import Manifest, autoscaler, manifests
 from skymist.errors import RequestError
 
 ROOT = Path(__file__).parents[2]
@@ -45,7 +45,8 @@ def kubernetes(**values: Any) -> Kubernetes:
 
 
 def rendered(workers: int | None = None, **values: Any) -> dict[str, Manifest]:
-    found = manifests(kubernetes(**values), "skymist-1", workers, ("CERTIFICATE", "KEY"))
+    settings = kubernetes(**values)
+    found = [*manifests(settings, "skymist-1", workers, ("CERTIFICATE", "KEY")), autoscaler(settings, "skymist-1")]
     return {it["kind"]: it for it in found}
 
 
@@ -114,7 +115,6 @@ def test_kubernetes_would_accept_every_manifest(tls: str, values: dict[str, Any]
         check(manifest)
     assert ("Secret" in found) == (tls == "secret")
     assert ("Service" in found) == (values is FULL)
-    assert ("DaskAutoscaler" in found) == (workers is None)
     assert found["DaskCluster"]["spec"]["worker"]["replicas"] == (workers or 1)
 
 
@@ -151,8 +151,9 @@ def test_what_is_shown_is_what_is_submitted_without_the_key() -> None:
     settings = kubernetes(**FULL)
     shown = settings.show("cloud")
     assert "cloud" in shown.splitlines()[0]
-    hidden = manifests(settings, "skymist-0123456789", None, ("(made for each run)",) * 2)
-    assert list(yaml.safe_load_all(shown)) == hidden
+    run = "skymist-0123456789"
+    hidden = manifests(settings, run, None, ("(made for each run)",) * 2)
+    assert list(yaml.safe_load_all(shown)) == [*hidden, autoscaler(settings, run)]
     assert "&id" not in shown
     assert "PRIVATE KEY" not in kubernetes(tls="environment").show("cloud")
     assert "hunter2" not in repr(kubernetes(environment={"PASSWORD": "hunter2"}))

@@ -120,7 +120,7 @@ def test_a_map_without_part_of_the_sky_and_a_catalog_without_sources() -> None:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_share_of_right_ascension_is_that_of_the_cells(shape: str) -> None:
-    data = random_map(5, shape, finest=64)
+    data = random_map(5, shape, finest=128)
     cells = region.region(data, 0.9, "icecube-2016").cells
     center = sky.centers(cells)[1]
     dec = np.linspace(max(center.min() - 0.1, -1.57), min(center.max() + 0.1, 1.57), 41)

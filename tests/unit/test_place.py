@@ -1,5 +1,7 @@
 """Places: paths and URLs behave alike, one process writes, and nobody learns a secret."""
 
+import os
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ from skymist.errors import RequestError, StoreError
 from skymist.store import lease
 from skymist.store.lease import Lease, LeaseLostError
 from skymist.store.objects import ObjectPlace
-from skymist.store.place import LocalPlace, Place, place, write_bytes
+from skymist.store.place import LocalPlace, Place, absolute, place, write_bytes
 
 
 def bucket() -> ObjectPlace:
@@ -57,10 +59,42 @@ def test_a_text_is_a_path_or_a_url(text: str, found: Place) -> None:
     assert place(str(found)) == found
 
 
+def test_a_text_that_is_kept_leads_there_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert str(absolute("scans/map.zarr")) == f"{tmp_path}/scans/map.zarr"
+    assert str(absolute(tmp_path / "map.zarr")) == f"{tmp_path}/map.zarr"
+    assert absolute(bucket()) == bucket()
+
+
 def test_other_urls_are_refused() -> None:
     for text in ("ftp://host/map", "s3:///map", "file://elsewhere/map"):
         with pytest.raises(RequestError, match=rf"{text} is no place.*s3://BUCKET/KEY"):
             place(text)
+
+
+@pytest.mark.parametrize("text", ["s3://[hunter2/y", "s3://hunter2]/y", "s3://[::hunter2]/y", "file://[hunter2/y"])
+def test_what_is_no_url_is_refused_and_not_repeated(text: str) -> None:
+    with pytest.raises(RequestError, match=r"a URL is none: give a path, .*s3://BUCKET/KEY") as told:
+        place(text)
+    assert "hunter2" not in str(told.value)
+
+
+@pytest.mark.parametrize("text", ["s3://maps/a%20b", "gs://maps/a%", "s3://my%20maps/a"])
+def test_keys_are_not_quoted(text: str) -> None:
+    with pytest.raises(RequestError, match=f"{text} is no place: give bucket and key as they are, without %"):
+        place(text)
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o077, 0o600), (0o022, 0o644), (0o002, 0o664)])
+def test_who_may_read_a_file_is_what_the_process_says(tmp_path: Path, mask: int, mode: int) -> None:
+    before = os.umask(mask)
+    try:
+        for content in (b"1", b"2"):
+            write_bytes(tmp_path / "file", content)
+            assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == mode
+    finally:
+        os.umask(before)
+    assert os.listdir(tmp_path) == ["file"]
 
 
 @pytest.mark.parametrize(
@@ -105,6 +139,57 @@ def test_neighbours_with_the_same_beginning_stay(folder: Place) -> None:
 def test_what_is_not_there_cannot_be_read(folder: Place) -> None:
     with pytest.raises(StoreError, match=r"nothing cannot be read: (No such file|there is no such bucket or object)"):
         (folder / "nothing").read_bytes()
+
+
+def test_what_is_below_is_listed(folder: Place) -> None:
+    crate = folder / "crate"
+    assert (crate.names(), list(crate.files())) == ([], [])
+    for path in ("b/one", "b/c/two", "a.txt", ".hidden"):
+        write_bytes(crate / path, b"1")
+    write_bytes(folder / "crate2" / "x", b"1")
+    assert crate.names() == [".hidden", "a.txt", "b"]
+    assert sorted(crate.files()) == [".hidden", "a.txt", "b/c/two", "b/one"]
+    assert sorted((crate / "b").files()) == ["c/two", "one"]
+    assert ((crate / "a.txt").names(), list((crate / "a.txt").files())) == ([], [])
+
+
+def test_all_of_a_bucket_is_listed() -> None:
+    maps = ObjectPlace("s3://maps", "", MemoryStore())
+    write_bytes(maps / "scans" / "one", b"1")
+    assert (maps.names(), list(maps.files())) == (["scans"], ["scans/one"])
+
+
+def test_links_are_listed_and_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "crate").mkdir()
+    write_bytes(tmp_path / "elsewhere" / "x", b"1")
+    (tmp_path / "crate" / "folder").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "crate" / "nothing").symlink_to(tmp_path / "nothing")
+    assert sorted(LocalPlace(tmp_path / "crate").files()) == ["folder", "nothing"]
+
+
+def test_many_pieces_are_one_file(folder: Place) -> None:
+    pieces = [bytes([k]) * 400_000 for k in range(20)]
+    (folder / "a" / "large").write_chunks(iter(pieces))
+    assert (folder / "a" / "large").read_bytes() == b"".join(pieces)
+    assert b"".join((folder / "a" / "large").chunks()) == b"".join(pieces)
+    (folder / "a" / "empty").write_chunks([])
+    assert b"".join((folder / "a" / "empty").chunks()) == b""
+    with pytest.raises(StoreError, match=r"nothing cannot be read"):
+        list((folder / "nothing").chunks())
+
+
+def test_pieces_that_break_off_leave_what_was_there(folder: Place) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"new"
+        raise ZeroDivisionError
+
+    for before in ([], [b"old"]):
+        for content in before:
+            write_bytes(folder / "x", content)
+        with pytest.raises(ZeroDivisionError):
+            (folder / "x").write_chunks(broken())
+        assert folder.names() == ["x"] * len(before)
+    assert (folder / "x").read_bytes() == b"old"
 
 
 def test_a_lease_is_renewed_and_given_back(kept: ObjectPlace, held: Lease) -> None:

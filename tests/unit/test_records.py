@@ -48,7 +48,7 @@ def count(database: Database, table: type[tables.Base]) -> int:
 def test_tables_go_up_and_down(database_url: str) -> None:
     database = Database(database_url)
     assert database.version() is None
-    with pytest.raises(StoreError, match=r"has tables of version None, this is 0004: run skymist db upgrade"):
+    with pytest.raises(StoreError, match=r"has tables of version None, this is 0006: run skymist db upgrade"):
         database.check()
     database.upgrade()
     database.check()
@@ -65,31 +65,95 @@ def test_tables_go_up_and_down(database_url: str) -> None:
 SINCE = {"deaths": 0}
 """What columns that came later say of rows that were there before."""
 
+WORKED_OUT = "ra", "dec", "x", "y", "z", "radius_90", "energy_tev", "signalness", "far_per_year", "pixel", "public"
+"""Columns of alerts that came later, and follow from their revisions."""
+
 
 def test_a_database_of_an_earlier_version_keeps_all_it_has(database_url: str) -> None:
     written = json.loads(Path(__file__).with_name("records_0001.json").read_text(encoding="utf-8"))
+    later = {"publications", "texts", "comments", "identities", "imported_maps"}
     wanted = {
         table.name: [
-            {column.name: ({**SINCE, **row})[column.name] for column in table.columns}
-            for row in written.get(table.name, [])
+            {each.name: ({**SINCE, **row})[each.name] for each in table.columns if each.name not in WORKED_OUT}
+            for row in written[table.name]
         ]
-        for table in tables.Base.metadata.sorted_tables
-    }
-    assert {name for name, rows in wanted.items() if not rows} == {"publications", "texts", "comments"}  # came later
+        for table in tables.Base.metadata.sorted_tables if table.name not in later
+    }  # fmt: skip
     with closing(Database(database_url)) as database:
         database.upgrade("0001")
         _insert(database, written)
         database.upgrade()
-        assert _rows(database) == wanted
+        assert _earlier(database, later) == wanted
+        names = _names(database)
         database.downgrade("0001")
         database.upgrade()
-        assert _rows(database) == wanted
+        assert _earlier(database, later) == wanted
+        assert _names(database) == names
         with database.read() as session:
             found = alerts.whole(alerts.find(session, "IceCube-260304B"))
             assert (found.retracted, len(found.revisions)) == (True, 4)
             assert {scan.state for scan in session.scalars(select(tables.Scan))} == set(ScanState)
         with pytest.raises(DBAPIError, match="log"), database.begin() as session:
             session.execute(text("DELETE FROM log"))
+
+
+def test_an_upgrade_works_out_what_is_new_as_if_it_had_been_there(database_url: str, tmp_path: Path) -> None:
+    written = json.loads(Path(__file__).with_name("records_0001.json").read_text(encoding="utf-8"))
+    with closing(Database(database_url)) as database, closing(Database(str(tmp_path / "new.sqlite"))) as new:
+        database.upgrade("0001")
+        _insert(database, written)
+        database.upgrade()
+        new.upgrade()
+        with database.read() as session:
+            received = session.scalars(select(tables.Revision).order_by(tables.Revision.received, tables.Revision.id))
+            record(new, *(Revision.from_dict(each.content) for each in received))
+        of_alerts = [
+            {name for name in _names(each) if name[0] in ("alert", "revision")} for each in (database, new)
+        ]  # fmt: skip
+        assert of_alerts[0] == of_alerts[1] != set()
+        worked_out = [
+            {(row["role"], row["run"], row["event"]): [row[name] for name in WORKED_OUT] for row in
+             _rows(each)["alerts"]} for each in (database, new)
+        ]  # fmt: skip
+        assert worked_out[0] == worked_out[1]
+        assert any(row[0] is not None for row in worked_out[0].values())
+        things = {name[0] for name in _names(database)}
+        assert things == {"alert", "revision", "scan", "map"}
+
+
+def test_of_a_map_that_was_imported_twice_an_upgrade_keeps_the_first(database_url: str) -> None:
+    with closing(Database(database_url)) as database:
+        database.upgrade("0005")
+        moment = datetime(2026, 3, 4, tzinfo=UTC)
+        with database.begin() as session:
+            kept = alerts.record(session, revision(), None, "test")[0]
+            for name, content, minute in (("a", "one", 2), ("b", "one", 1), ("c", "two", 1), ("d", "two", 1),
+                                          ("e", "three", 3)):  # fmt: skip
+                item, _ = inputs.receive(session, name.encode(), "map", "test")
+                session.add(tables.ImportedMap(
+                    id=name, input_id=item.id, alert_id=kept.id, file="map.fits", format="", reconstruction="", url="",
+                    sha256=content, size=1, summary={}, created=moment + timedelta(minutes=minute),
+                ))  # fmt: skip
+        before = _rows(database)
+        database.upgrade()
+        after = _rows(database)
+        assert sorted(row["id"] for row in after["imported_maps"]) == ["b", "c", "e"]
+        assert all(row in before["imported_maps"] for row in after.pop("imported_maps"))
+        assert after == {name: before[name] for name in after}
+        database.downgrade("0005")
+        assert len(_rows(database)["imported_maps"]) == 3
+
+
+def _names(database: Database) -> set[tuple[str, str]]:
+    return {(row["thing"], row["fragment"]) for row in _rows(database)["identities"]}
+
+
+def _earlier(database: Database, later: set[str]) -> dict[str, list[dict[str, Any]]]:
+    """Return all rows without tables and columns that came later."""
+    return {
+        table: [{key: value for key, value in row.items() if key not in WORKED_OUT} for row in rows]
+        for table, rows in _rows(database).items() if table not in later
+    }  # fmt: skip
 
 
 def _insert(database: Database, written: dict[str, list[dict[str, Any]]]) -> None:

@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from maps import of_cells
 
 from skymist.errors import ReadError, RequestError, UnknownNameError
 from skymist.model import sky
@@ -362,3 +363,11 @@ def test_the_uncovered_sky_completes_a_map(ra: float, dec: float, radius: float)
     held = sky.find(both, *sky.centers(sky.all_cells(32)))
     assert held.min() >= 0
     assert np.unique(held).size == both.size
+
+
+def test_a_best_cell_whose_children_are_all_much_worse_has_a_region() -> None:
+    cells = np.concatenate([sky.all_cells(1), sky.children(sky.all_cells(1)[:1], 2).ravel()])
+    nllh = np.concatenate([[0.0], np.full(11, 500.0), [300.0, 310.0, 320.0, 330.0]])
+    found = region(of_cells(cells, nllh), 0.9, "wilks")
+    assert list(found.cells) == [sky.children(sky.all_cells(1)[:1], 2)[0, 0]]
+    assert found.ts == 600.0

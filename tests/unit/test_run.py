@@ -256,7 +256,8 @@ def test_what_was_done_ahead_in_vain_is_dropped(client: Client, ahead: float, be
 
 def test_a_cell_that_hangs_fails_and_holds_up_nothing_else(client: Client) -> None:
     rows = MemoryRows()
-    steps = list(run(request(), event(), Slow(5.0), client, rows, Pace(cell_limit=0.3)))
+    # The limit is long against any pause of a busy machine: other cells must not exceed it.
+    steps = list(run(request(), event(), Slow(30.0), client, rows, Pace(cell_limit=3.0)))
     assert rows.uniq[rows.fit.status == Status.FAILED].tolist() == [SLOW_CELL]
     assert rows.uniq.size == 288
     assert steps[-1].levels[0].failed == 1

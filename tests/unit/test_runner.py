@@ -12,6 +12,8 @@ import pytest
 from sqlalchemy import select
 
 from skymist.errors import RequestError
+from skymist.fair.record import Site
+from skymist.model import skymap
 from skymist.model.alert import Role
 from skymist.records import Database, alerts, inputs, log, scans, tables
 from skymist.records.tables import ScanState
@@ -54,7 +56,8 @@ def take_demo(database: Database) -> ingest.Outcome:
 
 @contextmanager
 def running(database: Database, rules: Rules, out: Path) -> Iterator[Runner]:
-    stop, found = threading.Event(), Runner(database, rules, RunnerSettings(out=out, tick_s=0.02, beat_s=0.05))
+    settings = RunnerSettings(out=out, tick_s=0.02, beat_s=0.05, site=Site("example.org"))
+    stop, found = threading.Event(), Runner(database, rules, settings)
     thread = threading.Thread(target=found.run, args=(stop,))
     thread.start()
     try:
@@ -104,7 +107,11 @@ def test_a_message_becomes_two_maps(database: Database, rules: Rules, tmp_path: 
     assert set(kept) == {"zarr", "fits", "png"}
     assert all(Path(item.url).exists() and "/out/test/" in item.url for item in kept.values())
     assert done == ["asked for", "running", "complete", "wrote", "wrote", "wrote"]
-    assert read_skymap(kept["zarr"].url).attrs["scan_id"] == fast.id
+    data = read_skymap(kept["zarr"].url)
+    assert data.attrs["scan_id"] == fast.id
+    assert kept["zarr"].sha256 == skymap.content_hash(data)
+    assert data.attrs["naming_authority"] == "ivo://example.org/skymist"
+    assert data.attrs["provenance"]["stretches"][0]["cluster"] == "local"
     assert not take_demo(database).new
     assert outcome.alert_ids
     schedule(database, rules)

@@ -6,6 +6,7 @@ import healpy as hp
 import numpy as np
 import pytest
 import xarray as xr
+from healpix_geo import zuniq
 
 from skymist.errors import ReadError
 from skymist.model import sky, skymap
@@ -107,3 +108,56 @@ def test_reference_areas(shared: Path) -> None:
 def test_what_is_no_sky_map_is_refused(change: object, message: str) -> None:
     with pytest.raises(ReadError, match=message):
         skymap.validate(change(scanned()), "here")  # type: ignore[operator]
+
+
+def test_numbers_along_the_sky_are_those_of_others() -> None:
+    cells = np.concatenate([sky.all_cells(nside)[:: max(1, nside**2 // 7)] for nside in (1, 2, 32, 1024)])
+    ipix, order = zuniq.to_nested(sky.zuniq_of(cells))
+    assert np.array_equal(ipix, sky.ipix_of(cells))
+    assert np.array_equal(2 ** order.astype(int), sky.nside_of(cells))
+
+
+def test_the_whole_sky_is_tiled_and_holds_all_probability() -> None:
+    data = scanned(nan=(13,))
+    part = data.isel(cell=data["uniq"].to_numpy() > 7).assign_attrs(complete=True)
+    tiles = skymap.whole_sky(part)
+    area = sky.area_sr(tiles["uniq"].to_numpy())
+    assert area.sum() == pytest.approx(4 * np.pi)
+    assert (tiles["probdensity"] * area).sum() == pytest.approx(1)
+    assert np.all(np.diff(sky.zuniq_of(tiles["uniq"]).astype(np.int64)) > 0)
+    missing = np.isin(tiles["uniq"], sky.uncovered(skymap.leaves(part)["uniq"].to_numpy()))
+    assert 0 < missing.sum() < len(missing)
+    assert (tiles["probdensity"].to_numpy()[missing] == 0).all()
+    assert np.array_equal(np.isnan(tiles["ts"]), missing)
+
+
+def asked(data: xr.Dataset) -> xr.Dataset:
+    return data.assign_attrs(request={"levels": [[1, 0]], "options": {"b": 1, "a": 0.1}})
+
+
+def test_the_same_map_has_the_same_content_however_it_is_kept() -> None:
+    data = asked(scanned(nan=(13,)))
+    content = skymap.content_hash(data)
+    assert len(content) == 64
+    shuffled = data.isel(cell=np.random.default_rng(0).permutation(data.sizes["cell"]))
+    other_end = data.assign({name: data[name].astype(data[name].dtype.newbyteorder(">")) for name in data.data_vars})
+    nan = data["nllh"].to_numpy().copy()
+    nan.view("u8")[13] |= 1 << 63 | 7  # another NaN
+    worded = data.assign_attrs(request={"options": {"a": 0.1, "b": 1}, "levels": [[1, 0]]}, created="another time")
+    for same in (shuffled, other_end, data.assign(nllh=("cell", nan)), worded):
+        assert skymap.content_hash(same) == content
+
+
+def test_another_map_has_another_content() -> None:
+    data = asked(scanned())
+    changed = data["nllh"].to_numpy().copy()
+    changed[3] = np.nextafter(changed[3], np.inf)
+    status = data["status"].to_numpy().copy()
+    status[3] = 1
+    others = [
+        data, data.assign(nllh=("cell", changed)), data.assign(status=("cell", status)), data.isel(cell=slice(1, None)),
+        data.assign_coords(uniq=("cell", data["uniq"].to_numpy() + 2**55)),
+        data.assign_coords(uniq=("cell", data["uniq"].to_numpy() + 2**55 + 1)),
+        data.assign_attrs(request={"levels": [[2, 0]]}), data.drop_attrs(),
+    ]  # fmt: skip
+    assert len({skymap.content_hash(each) for each in others}) == len(others)

@@ -17,10 +17,10 @@ from referencing import Registry, Resource
 
 from skymist.alerts import read_revisions
 from skymist.alerts.notice_checks import check_notice
-from skymist.alerts.write_json import notice_of, radius_of, write_json
+from skymist.alerts.write_json import notice_of, write_json
 from skymist.alerts.write_voevent import ivorn_of, write_voevent
 from skymist.errors import RequestError
-from skymist.model.alert import Kind, Revision, Tense, base_name
+from skymist.model.alert import Kind, Revision, Tense, base_name, radius_of
 from skymist.model.circular import Level, errors
 
 NINE = revisions()

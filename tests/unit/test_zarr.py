@@ -26,6 +26,7 @@ from skymist.store.calibration import CalibrationStore, Trials
 from skymist.store.diagnostics import read_diagnostics
 from skymist.store.lease import LeaseLostError
 from skymist.store.place import LocalPlace, place
+from skymist.store.tiling import GROUP, remove_tiling
 from skymist.store.zarr import SkyMapStore, read_skymap
 
 ATTRIBUTES = {"scan_id": "abc", "request": {"levels": [[8, 0]]}}
@@ -187,7 +188,7 @@ def test_rows_wait_in_memory_while_the_disk_is_full(path: Path, monkeypatch: pyt
         assert read_skymap(path).sizes["cell"] == len(blocks[0])
         store.append(blocks[3], fit_of(blocks[3]))
         assert store.trouble is None
-        store.describe("reconstruction", {"name": "x"})
+        store.describe({"reconstruction": {"name": "x"}})
         store.commit(complete=True)
     data = read_skymap(path)
     assert np.array_equal(data["uniq"], sky.all_cells(4))
@@ -211,6 +212,9 @@ def test_costs_wait_like_rows_also_if_their_table_cannot_be_made(path: Path, mon
     assert list(dict.fromkeys(costs["worker"].to_numpy().tolist())) == ["worker 0", "worker 1", "worker 2"]
     with SkyMapStore(path, ATTRIBUTES) as store:  # costs without new rows
         store.note(blocks[0], np.ones(len(blocks[0])), blocks[0], blocks[0], "worker 1")
+        store.commit(complete=True)
+    with xr.open_zarr(path, group="diagnostics") as found:
+        assert found.sizes["cell"] == 48 + len(blocks[0])
     again = read_diagnostics(path)
     assert again is not None
     assert again.sizes["cell"] == 48 + len(blocks[0])
@@ -324,6 +328,17 @@ def test_a_store_behind_a_url_is_the_same(bucket: str, path: Path) -> None:
     assert not (place(bucket) / "zarr.json").exists()
 
 
+def test_xarray_finds_pseudo_experiments_of_a_complete_map(path: Path) -> None:
+    with SkyMapStore(path, ATTRIBUTES) as scan:
+        scan.append(sky.all_cells(1), fit_of(sky.all_cells(1)))
+        scan.commit(complete=True)
+    with CalibrationStore(path, "one", {"seed": 1}) as store:
+        store.append(Trials(np.arange(6), np.linspace(0, 1, 6), np.ones(6)))
+        store.publish({"id": "one"})
+    assert xr.open_zarr(path, group="calibration/one").sizes["trial"] == 6
+    assert xr.open_zarr(path).attrs["calibration"] == {"id": "one"}
+
+
 def test_pseudo_experiments_are_kept_behind_a_url(bucket: str) -> None:
     with SkyMapStore(bucket, ATTRIBUTES) as scan:
         scan.append(sky.all_cells(1), fit_of(sky.all_cells(1)))
@@ -368,3 +383,132 @@ def test_a_writer_that_another_took_over_from_writes_no_more(bucket: str) -> Non
         overtaken(bucket)
     assert read_skymap(bucket).sizes["cell"] == 5
     assert place(f"{bucket}.lease").exists()
+
+
+def completed(where: Path | str, cells: Ints) -> None:
+    with SkyMapStore(where, ATTRIBUTES) as store:
+        store.append(cells, fit_of(cells))
+        store.commit(complete=True)
+
+
+def check_tiling(where: Path) -> None:
+    with xr.open_zarr(where, group=GROUP) as found:
+        assert np.array_equal(np.sort(found["uniq"]), sky.all_cells(2))
+        assert float((found["probdensity"] * sky.area_sr(found["uniq"])).sum()) == pytest.approx(1)
+        assert found["probdensity"].attrs["units"] == "sr-1"
+        assert set(found.coords) == {"cell_ids", "uniq"}
+        assert found.attrs["rows"] == 48
+
+
+def test_a_complete_map_opens_at_once_in_xarray(path: Path) -> None:
+    completed(path, sky.all_cells(2))
+    with xr.open_zarr(path) as found:  # a warning would be an error
+        data = read_skymap(path)
+        xr.testing.assert_identical(found.load().drop_attrs(deep=False), data.drop_attrs(deep=False))
+        assert set(found.coords) == {"uniq"}
+        assert found["time"].dtype == np.float64  # on the event's clock, which is no calendar
+    for variable in data.variables.values():
+        assert set(variable.attrs) >= {"units", "long_name", "coverage_content_type"}
+    assert data["status"].attrs["flag_meanings"] == "ok not_converged failed"
+    check_tiling(path)
+    with xr.open_datatree(path, engine="zarr") as tree:
+        assert list(tree.children) == [GROUP]
+
+
+def test_a_complete_map_opens_at_once_also_when_more_was_said_of_it(path: Path) -> None:
+    completed(path, sky.all_cells(2))
+    with CalibrationStore(path, "one", {"seed": 1}) as store:
+        store.append(Trials(np.arange(6), np.linspace(0, 1, 6), np.ones(6)))
+        store.publish({"id": "one"})
+    assert read_skymap(path).attrs["calibration"] == {"id": "one"}
+    check_tiling(path)
+    with SkyMapStore(path, ATTRIBUTES) as again:
+        again.describe({"title": "a map"})
+    assert read_skymap(path).attrs["title"] == "a map"
+    check_tiling(path)
+
+
+@pytest.mark.parametrize("at", range(1, 10))
+def test_a_process_that_dies_leaves_the_tiling_of_its_map_or_none(
+    path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    cells, real, calls = sky.all_cells(2), LocalPlace.write_bytes, iter(range(1, 100))
+
+    def dies(where: LocalPlace, content: bytes) -> None:
+        if next(calls) >= at:
+            raise KeyboardInterrupt
+        real(where, content)
+
+    with SkyMapStore(path, ATTRIBUTES) as store:
+        store.append(cells[:30], fit_of(cells[:30]))
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalPlace, "write_bytes", dies)
+        with pytest.raises(KeyboardInterrupt):
+            completed(path, cells[30:])
+    assert not (path / GROUP / "zarr.json").exists()
+    assert not read_skymap(path).attrs["complete"]
+    with SkyMapStore(path, ATTRIBUTES) as store:
+        assert len(store.uniq) == 30
+        assert not (path / GROUP).exists()
+    completed(path, cells[30:])
+    check_tiling(path)
+
+
+def test_a_tiling_of_rows_that_were_never_kept_is_gone_when_the_scan_goes_on(path: Path) -> None:
+    cells = sky.all_cells(2)
+    completed(path, cells)
+    about = json.loads((path / "zarr.json").read_text())
+    del about["consolidated_metadata"]
+    about["attributes"] |= {"rows": 30, "complete": False}  # the process died before it could write that
+    (path / "zarr.json").write_text(json.dumps(about))
+    with SkyMapStore(path, ATTRIBUTES) as store:
+        assert len(store.uniq) == 30
+        assert not (path / GROUP).exists()
+    completed(path, cells[30:])
+    check_tiling(path)
+
+
+def test_a_map_whose_process_died_before_its_last_write_gets_that(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dies(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("skymist.store.zarr.consolidate", dies)
+        with pytest.raises(KeyboardInterrupt):
+            completed(path, sky.all_cells(2))
+    assert read_skymap(path).attrs["complete"]
+    assert "consolidated_metadata" not in json.loads((path / "zarr.json").read_text())
+    with SkyMapStore(path, ATTRIBUTES) as store:
+        assert store.complete
+    assert "consolidated_metadata" in json.loads((path / "zarr.json").read_text())
+    check_tiling(path)
+
+
+@pytest.mark.parametrize("name", ["uniq", "nllh", "status"])
+def test_a_broken_chunk_is_told(path: Path, name: str) -> None:
+    completed(path, sky.all_cells(2))
+    (chunk,) = (each for each in (path / name / "c").rglob("*") if each.is_file())
+    chunk.write_bytes(chunk.read_bytes()[:-1])
+    with pytest.raises(ReadError, match=r"damaged: .*decompress"):
+        read_skymap(path)
+
+
+def test_a_map_without_a_tiling_is_read(path: Path) -> None:
+    completed(path, sky.all_cells(2))
+    remove_tiling(place(path))
+    assert read_skymap(path).sizes["cell"] == 48
+
+
+def test_a_complete_store_of_an_older_version_gets_its_tiling(old: Path) -> None:
+    zarr.open_group(old, mode="r+").attrs["complete"] = True
+    with SkyMapStore(old, ATTRIBUTES) as store:
+        assert store.complete
+    with xr.open_zarr(old, group=GROUP) as found:
+        assert found.sizes["tile"] == 12
+
+
+def test_a_map_behind_a_url_has_its_tiling(bucket: str, path: Path) -> None:
+    for where in (bucket + "/map.zarr", path):
+        completed(where, sky.all_cells(2))
+    other = xr.open_zarr(place(bucket + "/map.zarr").zarr_store(), group=GROUP)
+    xr.testing.assert_identical(other.load(), xr.open_zarr(path, group=GROUP).load())
