@@ -19,6 +19,9 @@ _QUIET: dict[str, Any] = {
     "scheduler_kwargs": {"dashboard": False},
     "silence_logs": logging.CRITICAL,  # also in workers' processes
 }
+# Nannies replace workers that leave. Dask looks once more after this time, and would close the nanny of one that is
+# just then being replaced again; a scan in which many cells hang would end up without workers.
+_PATIENT = {"distributed.deploy.lost-worker-timeout": "1 day"}
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,14 @@ class Local:
     @contextmanager
     def connect(self, name: str, workers: int | None) -> "Iterator[Client]":  # noqa: ARG002 (the protocol's)
         """Start the workers, yield a client, and stop them."""
+        import dask.config
         from distributed import Client
 
         count = workers or self.workers or _cores()
         start = _processes if self.processes else _threads
         # Results need not pass through the scheduler: workers are near.
         options = {"set_as_default": False, "direct_to_workers": True}
-        with start(count) as cluster, Client(cluster, **options) as client:
+        with dask.config.set(_PATIENT), start(count) as cluster, Client(cluster, **options) as client:
             client.wait_for_workers(1)
             yield client
 

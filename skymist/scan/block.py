@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
+from dask.typing import Key
 from distributed import Worker, get_worker
 
 from skymist import plugins
@@ -27,8 +28,11 @@ from skymist.scan import plan
 COMPILING_SECONDS = 300.0
 """Time allowed for loading and compiling on top of that for a cell."""
 
-LEAVING_SECONDS = 1.0
-"""Time for the error of a block to reach the scheduler before its worker leaves."""
+LEAVING_SECONDS = 10.0
+"""Time, at most, for a worker that leaves to tell that its block failed: slow beside a thread that hangs."""
+
+SENDING_SECONDS = 0.2
+"""Time for what a worker has told to be on the wire."""
 
 FAREWELL_SECONDS = 10.0
 """Time for others to take over the results of a worker that leaves."""
@@ -180,7 +184,7 @@ def work(event: Event, block: Block, limit: float, alone: bool, known: int | Non
         done = [_within(limit, partial(_measured, event, part)) for part in parts]
     except TimeLimitError:
         if not worker.address.startswith("inproc://"):
-            worker.loop.add_callback(_leave, worker)
+            worker.loop.add_callback(_leave, worker, worker.get_current_task())
         raise
     fits, seconds, efforts = zip(*done, strict=True)
     sizes = np.array([len(fit) for fit in fits])
@@ -190,13 +194,18 @@ def work(event: Event, block: Block, limit: float, alone: bool, known: int | Non
     return Fit.concatenate(fits), cost
 
 
-async def _leave(worker: Worker) -> None:
-    """End this process, after others have its results.
+async def _leave(worker: Worker, key: Key) -> None:
+    """End this process, after the scheduler knows the error of its task, and others have its results.
+
+    An error that does not arrive would make another worker run the task, and leave, too.
 
     Dask's own way, `close_gracefully`, may run a task again whose error is still under way, and lets its nanny leave
     too if the scheduler closes the connection first. Nor would it end while something hangs.
     """
-    await asyncio.sleep(LEAVING_SECONDS)
+    end = time.monotonic() + LEAVING_SECONDS
+    while worker.state.tasks.get(key) in worker.state.executing and time.monotonic() < end:
+        await asyncio.sleep(SENDING_SECONDS)
+    await asyncio.sleep(SENDING_SECONDS)
     farewell = worker.scheduler.retire_workers(workers=[worker.address], close_workers=False, remove=False)
     with suppress(OSError):  # or time is up, which is one, too
         await asyncio.wait_for(farewell, FAREWELL_SECONDS)
