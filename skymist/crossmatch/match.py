@@ -13,6 +13,7 @@ from skymist.model import region as regions
 from skymist.model import sky
 from skymist.model import skymap as maps
 from skymist.model.region import DEFAULT_CALIBRATION, Calibration, Region
+from skymist.model.searched import searched
 from skymist.model.sky import Floats, Ints
 
 _POINTS = 16
@@ -116,18 +117,12 @@ def prepare(skymap: xr.Dataset, calibration: str | Calibration = DEFAULT_CALIBRA
     best = regions.best_fit(skymap)
     tiling = maps.leaves(skymap)
     cells, density = tiling["uniq"].to_numpy(), maps.probability(tiling)
-    area = sky.area_sr(cells)
-    # Cells of the same density come in together: which one of them is first means nothing.
-    order = np.argsort(-density, kind="stable")
-    last = np.searchsorted(-density[order], -density[order], side="right") - 1
-    searched, searched_area = np.empty(cells.size), np.empty(cells.size)
-    searched[order] = np.cumsum((density * area)[order])[last]
-    searched_area[order] = np.cumsum(area[order])[last] * np.degrees(1.0) ** 2
+    searched_probability, searched_area = searched(density, sky.area_sr(cells))
     by_number = np.argsort(cells)
     cells = cells[by_number]
     half, ninety = (regions.region(skymap, share, calibration) for share in (0.5, 0.9))
     return Prepared(
-        best.ra, best.dec, half, ninety, cells, tiling["ts"].to_numpy()[by_number], searched[by_number],
+        best.ra, best.dec, half, ninety, cells, tiling["ts"].to_numpy()[by_number], searched_probability[by_number],
         searched_area[by_number], Rings.of_cells(cells), _reach(ninety, best.ra, best.dec),
     )  # fmt: skip
 

@@ -255,6 +255,10 @@ def _population(tiling: xr.Dataset, containment: float) -> float:
 
     For some reconstructions it depends on the topology, which the map says then.
     """
+    if "floor" in tiling.attrs:
+        raise RequestError(
+            "calibration 'population' knows nothing of maps with a floor: its levels are of maps without"
+        )
     about = tiling.attrs.get("reconstruction", {})
     name = about.get("name", "")
     topology = about.get("topology") or about.get("chosen", {}).get("topology")

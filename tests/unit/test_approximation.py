@@ -1,0 +1,116 @@
+"""Circle and ellipse: their losses against points thrown at the sky, their shapes against known ones."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from astropy.wcs import WCS
+from maps import SHAPES, of_cells, random_map
+
+from skymist.errors import RequestError
+from skymist.model import sky, skymap
+from skymist.model.approximation import Circle, Ellipse, circle, ellipse
+from skymist.model.region import best_fit, region
+
+POINTS = 400_000
+
+
+def thrown(ra: float, dec: float, reach: float) -> tuple[np.ndarray, np.ndarray, float]:
+    """Uniform points in a cap, and the square degrees that each of them stands for."""
+    rng = np.random.default_rng(5)
+    cosine, around = rng.uniform(np.cos(reach), 1, POINTS), rng.uniform(0, 2 * np.pi, POINTS)
+    sine = np.sqrt(1 - cosine**2)
+    x, y = sine * np.cos(around), sine * np.sin(around)
+    # Turn the pole of the cap to its centre: about y, then about z.
+    a, b = np.pi / 2 - dec, ra
+    turned = np.cos(a) * x + np.sin(a) * cosine, y, np.cos(a) * cosine - np.sin(a) * x
+    lon = np.arctan2(turned[1], turned[0]) + b
+    area = 2 * np.pi * (1 - np.cos(reach)) * np.degrees(1) ** 2 / POINTS
+    return lon % (2 * np.pi), np.arcsin(np.clip(turned[2], -1, 1)), area
+
+
+def in_ellipse(found: Ellipse, ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
+    """On the plane of astropy's zenithal equal-area projection."""
+    plane = WCS(naxis=2)
+    plane.wcs.ctype, plane.wcs.cdelt = ["RA---ZEA", "DEC--ZEA"], [1, 1]
+    plane.wcs.crval = np.degrees([found.ra, found.dec])
+    east, north = plane.wcs_world2pix(np.degrees(ra), np.degrees(dec), 0)
+    east, north = np.radians(east + 1), np.radians(north + 1)
+    angle = np.radians(found.angle_deg)
+    along, across = east * np.sin(angle) + north * np.cos(angle), east * np.cos(angle) - north * np.sin(angle)
+    major, minor = (2 * np.sin(np.radians(axis) / 2) for axis in (found.major_deg, found.minor_deg))
+    return (along / major) ** 2 + (across / minor) ** 2 <= 1
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_losses_are_those_of_points_thrown_at_the_sky(shape: str) -> None:
+    data = random_map(SHAPES.index(shape), shape, finest=256)
+    part = region(data, 0.9, "wilks")
+    tiling = skymap.leaves(data)
+    density, cells = skymap.probability(tiling), tiling["uniq"].to_numpy()
+    for found in (circle(data, 0.9, "wilks"), ellipse(data, 0.9, "wilks")):
+        ra, dec, each = thrown(found.ra, found.dec, np.radians(16))
+        if isinstance(found, Circle):
+            inside = sky.separation(ra, dec, found.ra, found.dec) <= np.radians(found.radius_deg)
+        else:
+            inside = in_ellipse(found, ra, dec)
+        member = part.contains(ra, dec)
+        error = 4 * each * np.sqrt(max(inside.sum(), member.sum()))
+        assert found.area_deg2 == pytest.approx(inside.sum() * each, abs=error)
+        assert found.missed_deg2 == pytest.approx((member & ~inside).sum() * each, abs=error)
+        assert found.spare_deg2 == pytest.approx((inside & ~member).sum() * each, abs=error)
+        held = np.sum(density[sky.find(cells, ra, dec)][inside]) * each / np.degrees(1) ** 2
+        assert found.probability == pytest.approx(held, abs=0.03)
+        # What is common to both is the same from either side.
+        assert found.area_deg2 - found.spare_deg2 == pytest.approx(part.area_deg2 - found.missed_deg2)
+
+
+def test_the_circle_is_that_of_the_notices() -> None:
+    data = random_map(1, "banana")
+    part, best, found = region(data, 0.9, "wilks"), best_fit(data), circle(data, 0.9, "wilks")
+    east, north = (part.ra_plus + part.ra_minus) / 2, (part.dec_plus + part.dec_minus) / 2
+    assert found.radius_deg == pytest.approx(np.sqrt(east * np.cos(best.dec) * north))
+    assert (found.ra, found.dec) == (best.ra, best.dec)
+    around_pole = random_map(4, "pole")
+    assert circle(around_pole, 0.9, "wilks").area_deg2 == pytest.approx(region(around_pole, 0.9, "wilks").area_deg2)
+
+
+def tilted(ra_deg: float, dec_deg: float, angle_deg: float, axes_deg: tuple[float, float]) -> xr.Dataset:
+    """A Gaussian likelihood whose 90 % region is an ellipse with these semi-axes."""
+    at, angle = np.radians([ra_deg, dec_deg]), np.radians(angle_deg)
+    cells = sky.all_cells(16)
+    for nside in (64, 512):
+        near = sky.separation(*sky.centers(cells), *at) < np.radians(1.2 * axes_deg[0]) + 1.1 / int(np.sqrt(cells[0]))
+        cells = sky.children(cells[near], nside).ravel()
+    offset = np.degrees(sky.to_plane(*sky.centers(cells), *at))
+    major, minor = np.array([[np.sin(angle), np.cos(angle)], [np.cos(angle), -np.sin(angle)]]) @ offset
+    data = of_cells(cells, 2.302585 * ((major / axes_deg[0]) ** 2 + (minor / axes_deg[1]) ** 2))
+    data.attrs["complete"] = True
+    return data
+
+
+@pytest.mark.parametrize(("ra", "dec", "angle"), [(40, 10, 30), (0.1, -60, 150), (200, 80, 95), (300, 0, 1)])
+def test_an_ellipse_is_found_again(ra: float, dec: float, angle: float) -> None:
+    data = tilted(ra, dec, angle, (4.0, 1.5))
+    found = ellipse(data, 0.9, "wilks")
+    assert np.degrees(sky.separation(found.ra, found.dec, *np.radians([ra, dec]))) < 0.05
+    assert (found.major_deg, found.minor_deg) == pytest.approx((4.0, 1.5), rel=0.02)
+    assert found.angle_deg == pytest.approx(angle, abs=1)
+    assert found.missed_deg2 < 0.05 * found.area_deg2
+    assert found.probability == pytest.approx(0.9, abs=0.01)
+
+
+def test_regions_of_one_cell_and_of_the_whole_sky() -> None:
+    one = random_map(0).isel(cell=[0])
+    for found in (ellipse(one, 0.9, "wilks"), circle(one, 0.9, "wilks")):
+        assert 0 < found.probability <= 1
+    round_one = ellipse(of_cells(np.array([sky.uniq_of(64, 5000)]), np.zeros(1)), 0.9, "wilks")
+    assert round_one.area_deg2 == pytest.approx(0.839, abs=0.001)
+    assert round_one.major_deg < 1.1 * round_one.minor_deg
+    whole = of_cells(sky.all_cells(2), 1e-9 * np.arange(48))
+    sphere = 129600 / np.pi
+    for found in (ellipse(whole, 0.9, "wilks"), circle(whole, 0.9, "wilks")):
+        assert found.area_deg2 == pytest.approx(sphere)
+        assert found.missed_deg2 < 0.01 * sphere
+        assert found.probability > 0.99
+    with pytest.raises(RequestError, match="not between 0 and 1"):
+        circle(whole, 1.5)

@@ -1,0 +1,90 @@
+"""Searched probability of a position: the same as ligo.skymap has it."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy import units
+from astropy.coordinates import SkyCoord
+from astropy.table import Table
+from maps import of_cells, random_map
+
+from skymist.errors import RequestError, UnknownNameError
+from skymist.model import sky, skymap
+from skymist.model.region import best_fit, region
+from skymist.model.searched import position, searched
+
+
+@pytest.fixture(scope="module")
+def oracle() -> Callable[..., Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from ligo.skymap.postprocess import crossmatch
+
+    return crossmatch
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_it_is_what_ligo_skymap_has(seed: int, oracle: Callable[..., Any]) -> None:
+    data = random_map(seed)
+    tiling, best = skymap.leaves(data), best_fit(data)
+    density = skymap.probability(tiling)
+    ra, dec = sky.from_plane(*np.random.default_rng(seed).normal(0, 0.03, (2, 12)), best.ra, best.dec)
+    table = Table({"UNIQ": tiling["uniq"].to_numpy(), "PROBDENSITY": density / units.sr})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = oracle(table, SkyCoord(ra * units.rad, dec * units.rad))
+    found = [position(data, *at, "wilks") for at in zip(ra, dec, strict=True)]
+    np.testing.assert_allclose([each.searched_probability for each in found], theirs.searched_prob, rtol=0.01)
+    some = theirs.searched_prob < 1 - 1e-9  # the order of cells without probability means nothing
+    areas = np.array([each.searched_area_deg2 for each in found])
+    np.testing.assert_allclose(areas[some], theirs.searched_area[some], rtol=0.01)
+    np.testing.assert_allclose([each.density for each in found], theirs.probdensity, rtol=1e-9)
+    np.testing.assert_allclose([each.separation_deg for each in found], np.degrees(
+        SkyCoord(ra * units.rad, dec * units.rad).separation(SkyCoord(best.ra * units.rad, best.dec * units.rad)).rad
+    ), rtol=1e-6, atol=1e-9)  # fmt: skip
+    for name, share in (("50", 0.5), ("90", 0.9)):
+        members = region(data, share, "wilks").contains(ra, dec)
+        assert [each.inside[name] for each in found] == members.tolist()
+
+
+def test_cells_of_the_same_density_come_in_together() -> None:
+    density, area = np.array([1.0, 3.0, 1.0, 2.0, 0.0]), np.array([0.1, 0.1, 0.2, 0.15, 0.5])
+    probability, square_degrees = searched(density, area)
+    np.testing.assert_allclose(probability, [0.9, 0.3, 0.9, 0.6, 0.9])
+    np.testing.assert_allclose(square_degrees / np.degrees(1) ** 2, [0.55, 0.1, 0.55, 0.25, 1.05])
+
+
+def test_the_best_fit_itself_and_a_cell_whose_parent_stands_in() -> None:
+    data = random_map(0, "round")
+    best = best_fit(data)
+    found = position(data, best.ra, best.dec)
+    assert (found.uniq, found.ts, found.separation_deg) == (best.uniq, 0, pytest.approx(0, abs=1e-9))
+    assert found.evaluated
+    assert found.inside == {"50": True, "90": True}
+    failed = data.copy(deep=True)
+    failed["nllh"][best.row] = np.nan
+    stand_in = position(failed, best.ra, best.dec)
+    assert (stand_in.uniq, stand_in.evaluated) == (best.uniq, False)
+    assert stand_in.ts > 0
+
+
+def test_a_position_that_is_nowhere_in_the_map() -> None:
+    data = of_cells(sky.all_cells(8)[:64], np.arange(64.0))
+    found = position(data, 4.0, -1.0)
+    assert (found.uniq, found.evaluated, found.density, found.searched_probability) == (None, False, 0, 1)
+    assert np.isnan(found.ts)
+    assert found.searched_area_deg2 == pytest.approx(64 / 768 * 129600 / np.pi)
+    assert found.inside == {"50": False, "90": False}
+
+
+def test_what_is_no_position_or_calibration_is_refused() -> None:
+    data = random_map(0)
+    for ra, dec in ((np.nan, 0), (0, 1.6), (0, np.nan), (np.inf, 0)):
+        with pytest.raises(RequestError, match="is no position: Dec goes from -90 to 90 degrees"):
+            position(data, ra, dec)
+    with pytest.raises(UnknownNameError, match="icecube-2016"):
+        position(data, 0, 0, "mine")
+    assert position(data, -0.5, 0).uniq == position(data, 2 * np.pi - 0.5, 0).uniq
