@@ -4,33 +4,34 @@ The same map gives the same bytes, and a file appears under its name only when i
 """
 
 import gzip
-import json
 import warnings
 import zlib
 from collections.abc import Mapping
 from io import BytesIO
-from typing import Any
 
 import numpy as np
 import xarray as xr
 from astropy.io import fits
 
-from skymist.errors import ReadError, StoreError
-from skymist.model import region as regions
+from skymist.errors import ReadError, RequestError, StoreError
 from skymist.model import sky
 from skymist.model import skymap as maps
 from skymist.model.region import DEFAULT_CALIBRATION, Calibration
 from skymist.model.sky import Floats, Ints
+from skymist.store.fits_header import Card, Value, describe, pixel_cards, set_cards
 from skymist.store.place import Given, Where, place, write_bytes
 
-Value = str | int | float | bool
-Card = tuple[str, Value, str]
-
 GZIP = b"\x1f\x8b"
-_SIMULATED = "SIMULATED EVENT, NOT AN OBSERVATION OF THE SKY"
+FLAT_LIMIT = 1024
+"""The finest nside of a flat map that nobody asked for: 12.6 million pixels, 151 MB."""
+
+_NOTE = "PROBDENSITY is 0 where nothing was fitted."
+_FLAT_NOTE = "PROB sums to one; TS is NaN and PROB 0 where nothing was fitted."
 _UNREADABLE = (StoreError, OSError, EOFError, zlib.error, ValueError, TypeError, LookupError, AttributeError,
                ArithmeticError, MemoryError)  # fmt: skip
 _INVALID = (fits.VerifyError, Warning)
+
+_Spread = tuple[int, Ints, Ints]
 
 
 def write_multiorder(
@@ -72,9 +73,9 @@ def write_multiorder(
         fits.Column("PROBDENSITY", "D", unit="sr-1", array=density),
     ]
     cards: list[Card] = [
-        *_pixel_cards("NUNIQ", "EXPLICIT", nside),
+        *pixel_cards("NUNIQ", "EXPLICIT", nside),
         ("MOCORDER", nside.bit_length() - 1, "finest HEALPix order"),
-        *_describe(skymap, calibration),
+        *describe(skymap, calibration, _NOTE),
     ]
     return _write(path, columns, cards, header)
 
@@ -86,14 +87,16 @@ def write_flat(
     calibration: str | Calibration = DEFAULT_CALIBRATION,
     header: Mapping[str, Value] | None = None,
 ) -> Given:
-    """Write a map at one resolution: probability density (1/sr) and TS, nested order.
+    """Write a map at one resolution, nested order: columns PROB, the probability of each pixel, and TS.
+
+    PROB sums to one, and stands first: that is where healpy, Aladin and ligo.skymap look.
 
     Parameters
     ----------
     skymap, path, calibration, header
         As for `write_multiorder`.
     nside : int, optional
-        The finest of the map if not given. Coarser cells get the mean density and the lowest TS
+        The finest of the map if not given. Coarser cells get the probability and the lowest TS
         of what they hold. TS is NaN where nothing was evaluated.
 
     Returns
@@ -106,20 +109,21 @@ def write_flat(
     StoreError
         If the file cannot be written.
     RequestError
-        If `nside` is no power of two.
+        If `nside` is no power of two, or was not given and the map is finer than `FLAT_LIMIT`.
     """
     tiling = maps.leaves(skymap)
     uniq = tiling["uniq"].to_numpy()
-    nside = sky.level_nside(nside or int(sky.nside_of(uniq).max()))
+    nside = _flat_nside(nside, int(sky.nside_of(uniq).max()))
+    spread = _spread(nside, uniq)
     columns = [
-        fits.Column("PROBDENSITY", "D", unit="sr-1", array=_mean_at(nside, uniq, maps.probability(tiling))),
-        fits.Column("TS", "E", array=_lowest_at(nside, uniq, tiling["ts"].to_numpy())),
+        fits.Column("PROB", "D", unit="pix-1", array=_held_at(nside, spread, maps.probability(tiling))),
+        fits.Column("TS", "E", array=_lowest_at(nside, spread, tiling["ts"].to_numpy())),
     ]
     cards: list[Card] = [
-        *_pixel_cards("NESTED", "IMPLICIT", nside),
+        *pixel_cards("NESTED", "IMPLICIT", nside),
         ("FIRSTPIX", 0, "first pixel"),
         ("LASTPIX", 12 * nside**2 - 1, "last pixel"),
-        *_describe(skymap, calibration),
+        *describe(skymap, calibration, _FLAT_NOTE),
     ]
     return _write(path, columns, cards, header)
 
@@ -177,125 +181,49 @@ def _tiles(skymap: xr.Dataset) -> tuple[Ints, Floats]:
     return tiles["uniq"].to_numpy(), tiles["probdensity"].to_numpy()
 
 
-def _mean_at(nside: int, uniq: Ints, density: Floats) -> Floats:
-    """Return the density of every cell of one resolution, from a tiling."""
+def _flat_nside(wanted: int | None, finest: int) -> int:
+    if wanted is None and finest > FLAT_LIMIT:
+        size = f"{12 * finest**2:,} pixels, {144 * finest**2 / 1e9:.1f} GB"
+        raise RequestError(f"a flat map of nside {finest} has {size}: give an nside, such as {FLAT_LIMIT}")
+    return sky.level_nside(finest if wanted is None else wanted)
+
+
+def _held_at(nside: int, spread: list[_Spread], density: Floats) -> Floats:
+    """Return the probability of every cell of one resolution."""
     flat = np.zeros(12 * nside**2)
-    for cells, pixels, rows in _spread(nside, uniq):
-        np.add.at(flat, pixels, density[rows] * np.minimum(sky.area_sr(cells) * 3 / np.pi * nside**2, 1))
+    for size, pixels, rows in spread:
+        np.add.at(flat, pixels, density[rows] * (np.pi / 3 / max(size, nside) ** 2))
     return flat
 
 
-def _lowest_at(nside: int, uniq: Ints, ts: Floats) -> Floats:
-    """Return the lowest TS in every cell of one resolution, from a tiling; NaN where there is none."""
+def _lowest_at(nside: int, spread: list[_Spread], ts: Floats) -> Floats:
+    """Return the lowest TS in every cell of one resolution; NaN where there is none."""
     flat = np.full(12 * nside**2, np.nan)
-    for _, pixels, rows in _spread(nside, uniq):
+    for _, pixels, rows in spread:
         np.fmin.at(flat, pixels, ts[rows])
     return flat
 
 
-def _spread(nside: int, uniq: Ints) -> list[tuple[Ints, Ints, Ints]]:
-    """Return, for each resolution of a tiling, its cells, the pixels they touch and the tiling's rows."""
+def _spread(nside: int, uniq: Ints) -> list[_Spread]:
+    """Return, for each resolution of a tiling, its nside, the pixels that its cells touch and the tiling's rows."""
     found = []
     level = sky.nside_of(uniq)
-    for size in np.unique(level):
+    for size in np.unique(level).tolist():
         rows = np.flatnonzero(level == size)
         if size > nside:
             pixels = sky.ipix_of(sky.parent(uniq[rows], nside))
         else:
-            inside = sky.children(uniq[rows], nside)
-            rows, pixels = np.repeat(rows, inside.shape[1]), sky.ipix_of(inside.ravel())
-        found.append((uniq[rows], pixels, rows))
+            ratio = (nside // size) ** 2
+            pixels = (sky.ipix_of(uniq[rows])[:, None] * ratio + np.arange(ratio)).ravel()
+            rows = np.repeat(rows, ratio)
+        found.append((size, pixels, rows))
     return found
-
-
-def _pixel_cards(ordering: str, indexing: str, nside: int) -> list[Card]:
-    return [
-        ("EXTNAME", "SKYMAP", ""),
-        ("PIXTYPE", "HEALPIX", "HEALPix pixelisation"),
-        ("ORDERING", ordering, "pixel ordering scheme"),
-        ("COORDSYS", "C", "celestial (ICRS)"),
-        ("INDXSCHM", indexing, "how pixels are numbered"),
-        ("NSIDE", nside, "finest resolution"),
-    ]
-
-
-def _describe(skymap: xr.Dataset, calibration: str | Calibration) -> list[Card]:
-    """Return what the header says of the event, the fit and the regions."""
-    return [*_event_cards(skymap.attrs), *_origin_cards(skymap.attrs), *_region_cards(skymap, calibration)]
-
-
-def _event_cards(attributes: Mapping[str, Any]) -> list[Card]:
-    event = attributes["event"]
-    cards: list[Card] = [
-        ("OBJECT", f"{event['run']}_{event['event']}", "unique identifier: run_event"),
-        ("RUNID", event["run"], "run number"),
-        ("EVENTID", event["event"], "event number"),
-        ("DATE-OBS", event["utc"], "UTC of the event"),
-        ("TIMESYS", "UTC", "time scale"),
-        ("MJD-OBS", event["mjd"], "[d] the same as modified Julian date"),
-        ("EVENT-TYPE", event["kind"], "stream that selected it"),
-        ("RADESYS", "ICRS", "frame of RA and DEC"),
-        ("SIMULATED", bool(event["simulated"]), "whether this is simulation"),
-    ]
-    if event["simulated"]:
-        cards.insert(0, ("COMMENT", _SIMULATED, ""))
-    return cards
-
-
-def _origin_cards(attributes: Mapping[str, Any]) -> list[Card]:
-    """Return which scan by which program made the map."""
-    reconstruction = attributes["reconstruction"]
-    return [
-        ("SENDER", "skymist", "who made this map"),
-        ("CREATOR", attributes["software"], "software"),
-        ("DATE", attributes["created"].removesuffix("Z").removesuffix("+00:00"), "UTC at which the scan was made"),
-        ("SCANID", attributes["scan_id"], ""),
-        ("RECO", reconstruction["name"], "reconstruction"),
-        ("RECOVERS", reconstruction["version"], "its version"),
-        ("RECOOPTS", json.dumps(reconstruction["options"], sort_keys=True), "its options"),
-        ("COMPLETE", bool(attributes["complete"]), "whether the scan was finished"),
-    ]
-
-
-def _region_cards(skymap: xr.Dataset, calibration: str | Calibration) -> list[Card]:
-    best = regions.best_fit(skymap)
-    calibration = regions.find_calibration(calibration)
-    cards: list[Card] = [
-        ("CALIBRAT", calibration.name, "how containment becomes a TS level"),
-        ("RA", np.degrees(best.ra), "[deg] best fit, centre of its cell"),
-        ("DEC", np.degrees(best.dec), "[deg] best fit, centre of its cell"),
-        ("NLLH", best.nllh, "-ln L at the best fit"),
-    ]
-    if np.isfinite(best.energy_gev):
-        cards.append(("ENERGY", best.energy_gev, "[GeV] at the best fit"))
-    for percent in (50, 90):
-        found = regions.region(skymap, percent / 100, calibration)
-        for side in ("RA_ERR_PLUS", "RA_ERR_MINUS", "DEC_ERR_PLUS", "DEC_ERR_MINUS"):
-            value = getattr(found, side.lower().replace("_err", ""))
-            cards.append((f"{side}_{percent}", value, f"[deg] {percent}% region"))
-        cards.append((f"CONTOUR AREA ({percent}%)", found.area_deg2, "[deg2]"))
-        cards.append((f"TS_LEVEL_{percent}", found.ts, "2 Delta(-ln L)"))
-        cards.append((f"OPEN_{percent}", found.open, "reaches unscanned sky"))
-    return cards
 
 
 def _write(path: Given, columns: list[fits.Column], cards: list[Card], more: Mapping[str, Value] | None) -> Given:
     table = fits.BinTableHDU.from_columns(columns)
-    for keyword, value, comment in cards:
-        _set(table.header, keyword, value, comment)
-    for keyword, value in (more or {}).items():
-        _set(table.header, keyword.upper(), value, "")
+    set_cards(table.header, [*cards, *((keyword.upper(), value, "") for keyword, value in (more or {}).items())])
     content = BytesIO()
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(content)
     data = content.getvalue()
     return write_bytes(path, gzip.compress(data, 6, mtime=0) if place(path).suffix == ".gz" else data)
-
-
-def _set(header: fits.Header, keyword: str, value: Value, comment: str) -> None:
-    """Set one keyword; the long ones follow the HIERARCH convention."""
-    if keyword == "COMMENT":
-        header.add_comment(value)
-        return
-    if isinstance(value, np.generic):
-        value = value.item()
-    header[keyword if len(keyword) <= 8 else f"HIERARCH {keyword}"] = (value, comment)

@@ -1,6 +1,7 @@
 """FITS maps, read back by others and by us."""
 
 import gzip
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import numpy as np
 import pytest
 import xarray as xr
 from astropy.io import fits
+from astropy.time import Time
+from maps import of_cells
+from mocpy import MOC
 
 from skymist.errors import ReadError, RequestError, StoreError
 from skymist.model import sky
@@ -17,6 +21,10 @@ from skymist.model import skymap as maps
 from skymist.model.reconstruction import Fit
 from skymist.model.region import best_fit, region
 from skymist.store.fits import read_map, write_flat, write_multiorder
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # of NumPy, for how it documents its functions
+    from ligo.skymap.io import read_sky_map
 
 ATTRIBUTES: dict[str, Any] = {
     "event": {
@@ -173,9 +181,9 @@ def test_failed_cells_have_no_probability(tmp_path: Path) -> None:
 @pytest.mark.parametrize("nside", [None, 512, 32, 4])
 def test_healpy_reads_the_flat_map(skymap: xr.Dataset, tmp_path: Path, nside: int | None) -> None:
     path = write_flat(skymap, tmp_path / "flat.fits", nside)
-    density, ts = hp.read_map(path, field=(0, 1), nest=None, dtype=float)
-    assert hp.get_nside(density) == (nside or 256)
-    assert density.sum() * hp.nside2pixarea(nside or 256) == pytest.approx(1)
+    held, ts = hp.read_map(path, field=(0, 1), nest=None, dtype=float)
+    assert hp.get_nside(held) == (nside or 256)
+    assert held.sum() == pytest.approx(1, abs=1e-12)
     assert ts.min() == pytest.approx(0, abs=1e-6)
     assert header_of(path)["ORDERING"] == "NESTED"
     tiling, best = maps.leaves(skymap), best_fit(skymap)
@@ -187,9 +195,112 @@ def test_healpy_reads_the_flat_map(skymap: xr.Dataset, tmp_path: Path, nside: in
         assert np.nanargmin(ts) == sky.ipix_of(sky.cell_at(nside, best.ra, best.dec))
 
 
+@pytest.mark.parametrize("nside", [None, 64, 512])
+def test_pixels_of_the_flat_map_hold_the_probability_of_their_cells(
+    skymap: xr.Dataset, tmp_path: Path, nside: int | None
+) -> None:
+    held = hp.read_map(write_flat(skymap, tmp_path / "flat.fits", nside), nest=True, dtype=float)
+    tiling = maps.leaves(skymap)
+    uniq, density = tiling["uniq"].to_numpy(), maps.probability(tiling)
+    nside = nside or 256
+    coarse = hp.ud_grade(held, 8, order_in="NEST", order_out="NEST", power=-2)  # sums
+    wanted = np.zeros(768)
+    np.add.at(wanted, sky.ipix_of(sky.parent(uniq, 8)), density * sky.area_sr(uniq))
+    assert coarse == pytest.approx(wanted, rel=1e-9, abs=1e-300)
+    best = int(np.argmax(held))
+    ra, dec = sky.centers(sky.uniq_of(nside, best))
+    if nside >= 256:
+        here = density[sky.find(uniq, ra, dec)]
+        assert held[best] == pytest.approx(here * hp.nside2pixarea(nside), rel=1e-12)
+
+
+@pytest.mark.parametrize("nside", [None, 64])
+def test_ligo_skymap_reads_the_flat_map(skymap: xr.Dataset, tmp_path: Path, nside: int | None) -> None:
+    path = write_flat(skymap, tmp_path / "flat.fits.gz", nside)
+    held, about = read_sky_map(str(path), nest=True)
+    assert about["nest"] is True
+    assert held.sum() == pytest.approx(1, abs=1e-12)
+    assert np.array_equal(held, hp.read_map(path, nest=True, dtype=float))
+    assert about["creator"] == "skymist 0.1.0"
+    assert Time(about["gps_time"], format="gps").utc.isot == "2023-12-02T17:08:24.093"
+
+
+def test_mocpy_reads_the_multi_order_map(skymap: xr.Dataset, tmp_path: Path) -> None:
+    path = write_multiorder(skymap, tmp_path / "map.fits")
+    moc = MOC.from_multiordermap_fits_file(path, cumul_to=0.9)
+    within = region(skymap, 0.9, "probability")
+    one_cell = sky.area_sr(within.cells).max() / (4 * np.pi)
+    assert moc.sky_fraction * 4 * np.pi * np.degrees(1) ** 2 == pytest.approx(within.area_deg2, abs=one_cell * 41253)
+
+
+def test_the_flat_header_follows_what_aladin_and_healpy_look_for(skymap: xr.Dataset, tmp_path: Path) -> None:
+    header = header_of(write_flat(skymap, tmp_path / "flat.fits", 64))
+    expected = {
+        "PIXTYPE": "HEALPIX", "ORDERING": "NESTED", "COORDSYS": "C", "INDXSCHM": "IMPLICIT", "NSIDE": 64,
+        "FIRSTPIX": 0, "LASTPIX": 12 * 64**2 - 1, "TTYPE1": "PROB", "TUNIT1": "pix-1", "TTYPE2": "TS",
+    }  # fmt: skip
+    assert {key: header[key] for key in expected} == expected
+
+
+def test_a_fine_flat_map_has_to_be_asked_for(tmp_path: Path) -> None:
+    cells = np.concatenate([sky.all_cells(4)[1:], sky.children(sky.all_cells(4)[:1], 8).ravel()])
+    fine = sky.children(cells[-1:], 2048).ravel()
+    data = of_cells(np.concatenate([cells, fine]), np.arange(cells.size + fine.size) / 1e4)
+    data = data.assign_attrs(software="skymist 0.1.0", created="2026-01-02T03:04:05+00:00")
+    with pytest.raises(RequestError, match=r"nside 2048 has 50,331,648 pixels, 0\.6 GB: give an nside, such as 1024"):
+        write_flat(data, tmp_path / "flat.fits", calibration="wilks")
+    assert not list(tmp_path.iterdir())
+    path = write_flat(data, tmp_path / "flat.fits", 128, "wilks")
+    assert header_of(path)["NSIDE"] == 128
+
+
+def test_the_header_has_what_icecube_publishes(skymap: xr.Dataset, tmp_path: Path) -> None:
+    published = [
+        "RUNID", "EVENTID", "SENDER", "DATE-OBS", "MJD-OBS", "EVENT-TYPE", "RA", "DEC", "COMMENTS", "NOTE",
+        *(f"{angle}_ERR_{side}_{share}" for angle in ("RA", "DEC") for side in ("PLUS", "MINUS") for share in (50, 90)),
+        "CONTOUR AREA (50%)", "CONTOUR AREA (90%)",
+    ]  # fmt: skip
+    for path in (write_multiorder(skymap, tmp_path / "a.fits"), write_flat(skymap, tmp_path / "b.fits", 8)):
+        header = header_of(path)
+        assert [key for key in published if key not in header] == []
+        assert header["COMMENTS"] == "50%(90%) uncertainty location => Change in 2LLH of 22.2(64.2)"
+        assert "ALERT-STREAM" not in header  # nobody said that it was an alert
+        assert "LONGSTRN" not in header  # no text is that long
+
+
+@pytest.mark.parametrize("kind", ["gold", "BRONZE", "cascade"])
+def test_the_stream_of_an_alert_is_named(tmp_path: Path, kind: str) -> None:
+    event = {**ATTRIBUTES["event"], "kind": kind}
+    header = header_of(write_multiorder(gaussian(event=event), tmp_path / "map.fits"))
+    assert header["ALERT-STREAM"] == kind.upper()
+    given = header_of(write_multiorder(gaussian(event=event), tmp_path / "b.fits", header={"alert-stream": "TEST"}))
+    assert given["ALERT-STREAM"] == "TEST"
+
+
+def test_a_level_without_bound_is_left_out(tmp_path: Path) -> None:
+    levels = {"50": {"ts": 2.0}, "90": {"ts": None}}
+    data = gaussian(calibration={"levels": levels})
+    header = header_of(write_multiorder(data, tmp_path / "map.fits", "resimulated"))
+    assert header["TS_LEVEL_50"] == 2.0
+    assert "TS_LEVEL_90" not in header
+    assert header["COMMENTS"].endswith("2(inf)")
+
+
+def test_what_fits_cannot_hold_is_left_out_of_the_header(tmp_path: Path) -> None:
+    event = {**ATTRIBUTES["event"], "kind": "caf\u00e9\nnight"}
+    more = {"INF": np.inf, "NAN": np.float32("nan"), "FINE": np.float32(0.5)}
+    header = header_of(write_multiorder(gaussian(event=event), tmp_path / "map.fits", header=more))
+    assert header["EVENT-TYPE"] == "caf??night"
+    assert header["FINE"] == 0.5
+    assert "INF" not in header
+    assert "NAN" not in header
+
+
 def test_flat_nside_is_checked(skymap: xr.Dataset, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="nside 100 is not a power of two"):
         write_flat(skymap, tmp_path / "flat.fits", 100)
+    with pytest.raises(RequestError, match="nside 0 is not a power of two"):
+        write_flat(skymap, tmp_path / "flat.fits", 0)
 
 
 def test_other_files_are_refused_in_one_way(skymap: xr.Dataset, tmp_path: Path) -> None:
