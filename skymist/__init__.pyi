@@ -1,5 +1,7 @@
 from .client import connect
 from .errors import ReadError, RequestError, ScanError, SkymistError, StoreError, UnknownNameError
+from .model.comparison import compare
+from .model.contour import contour
 from .model.event import Event, Losses, Particle, Pulses, TimeWindows
 from .model.reconstruction import Directions, Fit, Reconstruction, Status
 from .model.region import BestFit, Region, best_fit, region
@@ -9,6 +11,7 @@ from .store.zarr import read_skymap
 from .workflow.calibrate import calibrate
 from .workflow.evaluate import evaluate
 from .workflow.events import load_event
+from .workflow.maps import load_map
 from .workflow.scan import load_reconstruction, scan_event
 
 __all__ = [
@@ -34,9 +37,12 @@ __all__ = [
     "UnknownNameError",
     "best_fit",
     "calibrate",
+    "compare",
     "connect",
+    "contour",
     "evaluate",
     "load_event",
+    "load_map",
     "load_reconstruction",
     "read_event",
     "read_events",

@@ -21,6 +21,7 @@ from skymist.api import (
     public,
     publications,
     records,
+    regions,
     results,
     scans,
     system,
@@ -30,7 +31,9 @@ from skymist.api.metrics import Timed
 from skymist.api.service import Service
 from skymist.api.settings import ApiSettings
 
-_PARTS = scans, changes, results, matches, alerts, catalog, records, publications, events, intake, system, admin
+_PARTS = (
+    scans, changes, results, regions, matches, alerts, catalog, records, publications, events, intake, system, admin,
+)  # fmt: skip
 ROUTERS = [system.public, *(each.router for each in _PARTS)]
 
 

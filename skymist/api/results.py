@@ -23,23 +23,19 @@ from skymist.records.tokens import Access
 from skymist.store.place import Place, place
 from skymist.store.tiling import METADATA
 from skymist.store.zarr import read_skymap
+from skymist.workflow.exports import EXPORTS, export
 from skymist.workflow.plain import plain
-from skymist.workflow.products import EXPORTS, export, summary
+from skymist.workflow.products import summary
 
 router = make_router("/v1/scans", tags=["results"])
 
 ZARR = "zarr"
-MEDIA = {
-    "json": "application/json",
-    "fits": "application/gzip",
-    "fits-flat": "application/gzip",
-    "png": "image/png",
-    "pdf": "application/pdf",
-    "svg": "image/svg+xml",
-    "csv": "text/csv",
-    ZARR: "application/zip",
-}
-Format = Literal["json", "fits", "fits-flat", "png", "pdf", "svg", "csv", "zarr"]
+MEDIA = {**{kind: each.media for kind, each in EXPORTS.items()}, ZARR: "application/zip"}
+Format = Literal[
+    "json", "fits", "fits-flat", "png", "pdf", "svg", "csv", "contours-ecsv", "ds9", "geojson", "moc", "moc-json",
+    "skyscan-json", "skyscan-npz", "zarr",
+]  # fmt: skip
+"""Those of `EXPORTS` and `ZARR`: the document of the API has to have them to the letter."""
 BYTES: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 
 
@@ -65,7 +61,7 @@ def get_result(
     """Return the map in a format; of a scan that goes on, that of the cells so far."""
     if calibration is not None:
         find_calibration(calibration)
-    ending = ".zarr.zip" if format == ZARR else EXPORTS[format][1]
+    ending = ".zarr.zip" if format == ZARR else EXPORTS[format].ending
     headers = {"Content-Disposition": f'attachment; filename="{scan.id[:12]}{ending}"'}
     return Response(_content(service, scan, format, calibration), media_type=MEDIA[format], headers=headers)
 
@@ -96,7 +92,7 @@ def _content(service: Service, scan: Scan, kind: str, calibration: str | None) -
         if kind == "json":
             return json.dumps(summary(data, calibration or DEFAULT_CALIBRATION, {}, {})).encode()
         with tempfile.TemporaryDirectory(prefix="skymist-") as folder:
-            file = Path(folder, f"map{EXPORTS[kind][1]}")
+            file = Path(folder, f"map{EXPORTS[kind].ending}")
             export(data, kind, file, calibration or DEFAULT_CALIBRATION)
             return file.read_bytes()
 

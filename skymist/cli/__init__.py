@@ -15,6 +15,7 @@ from skymist.cli.cluster import cluster, cluster_options
 from skymist.cli.db import db
 from skymist.cli.energy import energy
 from skymist.cli.evaluate import evaluate
+from skymist.cli.maps import sky_map
 from skymist.cli.match import catalogs, match
 from skymist.cli.options import by_level
 from skymist.cli.publications import circular, notice
@@ -167,7 +168,7 @@ def _scan(
     from skymist.model.region import find_calibration
     from skymist.model.request import Cone, parse_levels
     from skymist.scan.run import Pace
-    from skymist.workflow import choice, events, products
+    from skymist.workflow import choice, events, exports, products
     from skymist.workflow import scan as workflow
 
     watch = workflow.Stopwatch()
@@ -186,7 +187,7 @@ def _scan(
             chosen=None if chosen is None else chosen.to_dict(), out=out, cluster_name=cluster, workers=workers,
             pace=Pace(priority, ahead, cell_limit, diagnose), on_progress=show, on_wait=text.note, watch=watch,
         )  # fmt: skip
-    files = {kind: products.export(skymap, kind, None, calibration) for kind in ("fits", "png")}
+    files = {kind: exports.export(skymap, kind, None, calibration) for kind in ("fits", "png")}
     watch.lap("write")
     document = products.summary(skymap, calibration, watch.seconds, {"zarr": skymap.encoding["source"], **files})
     if as_json:
@@ -235,51 +236,8 @@ def events_fetch(name: str, mirror: Path | None) -> None:
     click.echo(fetch(name, mirror))
 
 
-@skymist.group("map")
-def sky_map() -> None:
-    """Look at sky maps and export them."""
-
-
-_map_argument = click.argument("path", metavar="MAP", type=place)
-
-
-@sky_map.command("show")
-@_map_argument
-@_calibration_option
-@_json_option
-def map_show(path: Place, calibration: str, as_json: bool) -> None:
-    """Say what a MAP (a .zarr folder, or its URL) holds, also while it is still growing."""
-    from skymist.store.zarr import read_skymap
-    from skymist.workflow import products
-
-    document = products.summary(read_skymap(path), calibration, {}, {"zarr": path})
-    if as_json:
-        text.print_json(document)
-    else:
-        text.print_map(document)
-
-
-@sky_map.command("export")
-@_map_argument
-@click.option(
-    "--format",
-    "kind",
-    required=True,
-    metavar="FORMAT",
-    help="fits (multi-order), fits-flat, png, pdf, svg, csv or json.",
-)
-@_calibration_option
-@click.option("--to", type=place, metavar="PATH|URL", help="File; beside the map by default.")  # fmt: skip
-def map_export(path: Place, kind: str, calibration: str, to: Place | None) -> None:
-    """Write a MAP (a .zarr folder, or its URL) in a format that other tools read."""
-    from skymist.store.zarr import read_skymap
-    from skymist.workflow import products
-
-    click.echo(products.export(read_skymap(path), kind, to, calibration))
-
-
 for command in (
     alerts, archive, calibrate, catalogs, circular, cluster, db, energy, evaluate, match, notice, quarantine, reproduce,
-    scans, serve, simulate, stream, token,
+    scans, serve, simulate, sky_map, stream, token,
 ):  # fmt: skip
     skymist.add_command(command)

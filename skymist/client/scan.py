@@ -57,6 +57,20 @@ class Scan:
         query = {"catalog": list(catalogs) or None, "calibration": calibration}
         return dict(self._calls.get(f"scans/{self.id}/matches", query))
 
+    def regions(self, calibration: str | None = None) -> dict[str, Any]:
+        """Return how large its regions are: cells, contours, errors in three conventions, by every calibration."""
+        return dict(self._calls.get(f"scans/{self.id}/regions", {"calibration": calibration}))
+
+    def position(self, ra: float, dec: float, calibration: str | None = None) -> dict[str, Any]:
+        """Return what its map says of a position (degrees, ICRS): TS, searched probability, and in which regions."""
+        query = {"ra": ra % 360, "dec": dec, "calibration": calibration}
+        return dict(self._calls.get(f"scans/{self.id}/position", query))
+
+    def difference(self, other: "Scan | str", calibration: str | None = None) -> dict[str, Any]:
+        """Return how its map (a) compares with that of another scan (b), which may be given by its id."""
+        query = {"other": other.id if isinstance(other, Scan) else other, "calibration": calibration}
+        return dict(self._calls.get(f"scans/{self.id}/difference", query))
+
     @property
     def state(self) -> str:
         """What it is doing: waiting, queued, running, complete, failed or cancelled."""
@@ -119,7 +133,7 @@ class Scan:
         Parameters
         ----------
         kind : str
-            zarr, or one of ``skymist map export``: fits, fits-flat, png, pdf, svg, csv, json.
+            zarr, or a format of ``skymist map export``, such as fits, png, csv, geojson or moc.
         path : str or path
 
         Raises

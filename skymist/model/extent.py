@@ -95,7 +95,7 @@ def _reach(ra: Floats, dec: Floats, best_ra: float, best_dec: float, south: bool
     dec_plus = 90 - np.degrees(best_dec) if north else up.max(initial=0.0)
     dec_minus = 90 + np.degrees(best_dec) if south else -up.min(initial=0.0)
     ra_plus, ra_minus = (180.0, 180.0) if south or north else (east.max(initial=0.0), -east.min(initial=0.0))
-    return Extent(float(ra_plus), float(ra_minus), float(dec_plus), float(dec_minus))
+    return Extent(*(float(each) + 0.0 for each in (ra_plus, ra_minus, dec_plus, dec_minus)))  # never -0.0
 
 
 def _arc_extrema(ring: Floats) -> Floats:

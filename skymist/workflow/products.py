@@ -1,21 +1,22 @@
-"""From a sky map to what people take away: one summary, and files."""
+"""From a sky map to what is said of it, as JSON-like values; files are made by `skymist.workflow.exports`."""
 
-import io
-import json
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from skymist import plot
-from skymist.errors import UnknownNameError
+from skymist.errors import RequestError
 from skymist.model import region, sky, skymap
+from skymist.model.approximation import circle, ellipse
+from skymist.model.calibrations import side_by_side
+from skymist.model.comparison import compare
+from skymist.model.contour import Contour, contours
 from skymist.model.detector import Detector
-from skymist.store import fits
-from skymist.store.diagnostics import read_diagnostics
-from skymist.store.place import Place, Where, place, write_bytes
+from skymist.model.extent import CONVENTIONS, extent
+from skymist.model.searched import position
+from skymist.store.place import Where
 from skymist.workflow.plain import plain
 
 CONTAINMENTS = (0.5, 0.9)
@@ -87,87 +88,118 @@ def resimulated(data: xr.Dataset) -> dict[str, Any] | None:
     return dict(plain({**data.attrs["calibration"], "compared": compared}))
 
 
-def export(
-    data: xr.Dataset, kind: str, where: Where | None = None, calibration: str = region.DEFAULT_CALIBRATION
-) -> Place:
-    """Write one file of a sky map.
+def regions(
+    data: xr.Dataset, calibration: str, containments: Sequence[float] = CONTAINMENTS, *, compared: bool = False
+) -> dict[str, Any]:
+    """Return what is to be said about the regions of a map, as JSON-like values (degrees).
 
     Parameters
     ----------
     data : xarray.Dataset
-    kind : str
-        One of `EXPORTS`.
-    where : path, URL or Place, optional
-        Beside the store that the map was read from, under the usual ending, if not given.
+        A sky map.
     calibration : str
-        Of the regions named in it.
+    containments : sequence of float
+    compared : bool
+        Whether to add ``calibrations``: the same regions by all calibrations that fit the map.
 
     Returns
     -------
-    Place
-        The file.
+    dict
+        ``regions`` by containment in percent: ``ts``, ``area_deg2`` of the cells, ``contour_area_deg2`` and
+        ``perimeter_deg`` of the polygons, ``pieces`` and ``holes`` of these, ``open``, and ``errors`` by each of
+        `skymist.model.extent.CONVENTIONS`: ``ra_plus``, ``ra_minus``, ``dec_plus``, ``dec_minus``.
 
     Raises
     ------
-    UnknownNameError
-        If `kind` is not known.
-    StoreError
-        If the file cannot be written.
+    RequestError
+        If a containment makes no sense or the calibration does not have it.
     """
-    if kind not in EXPORTS:
-        raise UnknownNameError("export format", kind, EXPORTS)
-    write, ending = EXPORTS[kind]
-    if where is None:
-        store = place(data.encoding["source"])
-        where = store.with_name(store.name.removesuffix(".zarr") + ending)
-    write(data, place(where), calibration)
-    return place(where)
+    outlines = contours(data, containments, calibration)
+    said = {_percent(each.containment): _of_contour(data, each, calibration) for each in outlines}
+    others = {"calibrations": [asdict(row) for row in side_by_side(data, containments)]} if compared else {}
+    return dict(plain({**_about(data, calibration), "regions": said, **others}))
 
 
-def _fits(data: xr.Dataset, path: Place, calibration: str) -> None:
-    fits.write_multiorder(data, path, calibration)
+def shapes(data: xr.Dataset, calibration: str, containments: Sequence[float] = CONTAINMENTS) -> dict[str, Any]:
+    """Return circle and ellipse for each region of a map with what they lose, as JSON-like values (degrees).
+
+    Raises
+    ------
+    RequestError
+        If a containment makes no sense or the calibration does not have it.
+    """
+    found = {
+        _percent(share): {
+            "circle": _in_degrees(asdict(circle(data, share, calibration))),
+            "ellipse": _in_degrees(asdict(ellipse(data, share, calibration))),
+        }
+        for share in containments
+    }
+    return dict(plain({**_about(data, calibration), "shapes": found}))
 
 
-def _flat(data: xr.Dataset, path: Place, calibration: str) -> None:
-    fits.write_flat(data, path, calibration=calibration)
+def locate(data: xr.Dataset, ra: float, dec: float, calibration: str) -> dict[str, Any]:
+    """Return what a map says of a position, as JSON-like values.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        A sky map.
+    ra, dec : float
+        ICRS, degrees.
+    calibration : str
+        Of the regions.
+
+    Raises
+    ------
+    RequestError
+        If it is no position.
+    """
+    if not (np.isfinite(ra) and abs(dec) <= 90):
+        raise RequestError(f"{ra:g}, {dec:g} is no position on the sky: give right ascension and declination, degrees")
+    found = _in_degrees(asdict(position(data, np.radians(ra % 360), np.radians(dec), calibration)))
+    return dict(plain({**_about(data, calibration), "position": {**found, "ra": ra % 360, "dec": dec}}))
 
 
-def _figure(data: xr.Dataset, path: Place, calibration: str, *, kind: str) -> None:
-    truth, drawn = data.attrs["event"].get("truth"), io.BytesIO()
-    marks = {"truth": (np.radians(truth["ra"]), np.radians(truth["dec"]))} if truth else {}
-    plot.combined_figure(data, calibration, marks=marks).savefig(drawn, format=kind, dpi=150)
-    write_bytes(path, drawn.getvalue())
+def difference(a: xr.Dataset, b: xr.Dataset, calibration: str) -> dict[str, Any]:
+    """Return how two maps compare, as JSON-like values; see `skymist.model.comparison.Comparison`.
+
+    Raises
+    ------
+    RequestError
+        If the calibration does not fit both.
+    """
+    found = asdict(compare(a, b, CONTAINMENTS, calibration))
+    return dict(plain({"a": _name(a), "b": _name(b), **found, "calibration": calibration}))
 
 
-def _csv(data: xr.Dataset, path: Place, _: str) -> None:
-    """Every evaluated cell: where it is (degrees), what was fitted there, and what it cost if the map says so."""
-    uniq = data["uniq"].to_numpy()
-    ra, dec = sky.centers(uniq)
-    frame = data.drop_dims("axis").to_dataframe().reset_index(drop=True)
-    frame.insert(0, "nside", sky.nside_of(uniq))
-    frame.insert(1, "ipix_nested", sky.ipix_of(uniq))
-    frame.insert(2, "ra", np.degrees(ra))
-    frame.insert(3, "dec", np.degrees(dec))
-    frame[["x", "y", "z"]] = data["vertex"].to_numpy()
-    if (costs := read_diagnostics(data.encoding["source"])) is not None:
-        frame = frame.merge(costs.to_dataframe().drop_duplicates("uniq", keep="last"), "left", "uniq")
-    write_bytes(path, frame.to_csv(index=False).encode())
+def _about(data: xr.Dataset, calibration: str) -> dict[str, Any]:
+    return {**_name(data), "calibration": calibration}
 
 
-def _json(data: xr.Dataset, path: Place, calibration: str) -> None:
-    write_bytes(path, (json.dumps(summary(data, calibration, {}, {}), indent=2) + "\n").encode())
+def _name(data: xr.Dataset) -> dict[str, Any]:
+    """Return which map it is."""
+    event = {key: data.attrs["event"][key] for key in _EVENT}
+    reconstruction = data.attrs["reconstruction"]["name"]
+    floor = {"floor_deg": data.attrs["floor"]["sigma_deg"]} if "floor" in data.attrs else {}
+    return {"scan_id": data.attrs["scan_id"], "event": event, "reconstruction": reconstruction, **floor}
 
 
-EXPORTS: dict[str, tuple[Callable[[xr.Dataset, Place, str], None], str]] = {
-    "fits": (_fits, ".multiorder.fits.gz"),
-    "fits-flat": (_flat, ".flat.fits.gz"),
-    "png": (partial(_figure, kind="png"), ".png"),
-    "pdf": (partial(_figure, kind="pdf"), ".pdf"),
-    "svg": (partial(_figure, kind="svg"), ".svg"),
-    "csv": (_csv, ".csv"),
-    "json": (_json, ".json"),
-}
-"""Export formats: how each is written, and the usual ending of its file."""
+_EVENT = "run", "event", "utc", "kind", "simulated"
+
+
+def _of_contour(data: xr.Dataset, found: Contour, calibration: str) -> dict[str, Any]:
+    cells = region.region(data, found.containment, calibration)
+    errors = {each: extent(data, found.containment, calibration, each)._asdict() for each in CONVENTIONS}
+    return {
+        "ts": cells.ts, "area_deg2": cells.area_deg2, "contour_area_deg2": found.area_deg2,
+        "perimeter_deg": found.perimeter_deg, "pieces": len(found.polygons),
+        "holes": sum(len(rings) - 1 for rings in found.polygons), "open": cells.open, "errors": errors,
+    }  # fmt: skip
+
+
+def _in_degrees(found: dict[str, Any]) -> dict[str, Any]:
+    return {**found, "ra": np.degrees(found["ra"]), "dec": np.degrees(found["dec"])}
 
 
 def _site(data: xr.Dataset) -> Detector:

@@ -25,7 +25,7 @@ from skymist.records.tables import Artifact, ScanState
 from skymist.scan.progress import Progress
 from skymist.scan.run import Pace
 from skymist.store.place import Where, absolute, place
-from skymist.workflow import ingest, products
+from skymist.workflow import exports, ingest, products
 from skymist.workflow.desk import Desk
 from skymist.workflow.desk_settings import DeskSettings
 from skymist.workflow.plain import plain
@@ -249,7 +249,7 @@ def _artifacts(scan_id: str, data: xr.Dataset) -> list[Artifact]:
     content = skymap.content_hash(data)
     found = [Artifact(scan_id=scan_id, kind="zarr", url=str(store), sha256=content, size=int(data.nbytes))]
     for kind in KINDS:
-        file = products.export(data, kind)
+        file = exports.export(data, kind)
         written = file.read_bytes()
         sha256 = hashlib.sha256(written).hexdigest()
         found.append(Artifact(scan_id=scan_id, kind=kind, url=str(file), sha256=sha256, size=len(written)))

@@ -116,7 +116,7 @@ def test_an_unknown_export_format_lists_the_known(shell: Shell) -> None:
     store = shell.json("scan", "demo", *QUICK)["outputs"]["zarr"]
     status, _, notes = shell("map", "export", store, "--format", "gif")
     assert status == 2
-    assert "no export format is called 'gif'; there are: csv, fits, fits-flat, json, pdf, png, svg" in notes
+    assert "no export format is called 'gif'; there are: contours-ecsv, csv, ds9" in notes
 
 
 def test_text_for_people(shell: Shell) -> None:

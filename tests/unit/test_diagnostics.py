@@ -17,7 +17,7 @@ from skymist.reco.track_mpe import TrackMPE
 from skymist.scan.run import Pace
 from skymist.store.diagnostics import read_diagnostics
 from skymist.store.zarr import SkyMapStore
-from skymist.workflow import products
+from skymist.workflow import exports
 from skymist.workflow.events import load_event
 from skymist.workflow.scan import scan_event
 
@@ -56,7 +56,7 @@ def test_the_cost_of_each_cell_is_kept_with_the_map(tmp_path: Path) -> None:
     assert (costs["evaluations"] >= costs["iterations"]).all()
     assert (costs["iterations"] > 0).all()
     assert set(costs["worker"].to_numpy().tolist()) <= {"0", "1"}
-    table = pd.read_csv(io.BytesIO(products.export(data, "csv").read_bytes()))
+    table = pd.read_csv(io.BytesIO(exports.export(data, "csv").read_bytes()))
     assert {"seconds", "iterations", "evaluations", "worker"} <= set(table.columns)
     assert table["seconds"].notna().all()
 
@@ -64,7 +64,7 @@ def test_the_cost_of_each_cell_is_kept_with_the_map(tmp_path: Path) -> None:
 def test_without_being_asked_nothing_is_kept(tmp_path: Path) -> None:
     data = scan_event(load_event("demo"), TrackMPE(), (Level(1, 0),), out=tmp_path)
     assert read_diagnostics(data.encoding["source"]) is None
-    assert "seconds" not in products.export(data, "csv").read_bytes().decode().partition("\n")[0]
+    assert "seconds" not in exports.export(data, "csv").read_bytes().decode().partition("\n")[0]
 
 
 def test_a_resumed_scan_adds_to_the_costs(tmp_path: Path) -> None:

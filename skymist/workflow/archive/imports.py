@@ -16,12 +16,12 @@ from skymist.errors import ConflictError, UnknownNameError
 from skymist.model import alert as model
 from skymist.model import skymap
 from skymist.model.alert import SKY_MAP, Role, Tense
-from skymist.model.region import DEFAULT_CALIBRATION
 from skymist.records import Database, alerts, identities, inputs, log, tables
-from skymist.store.peers import FITS, check_time, identify_peer_map, read_peer_map
+from skymist.store.peers import check_time, identify_peer_map, read_peer_map
 from skymist.store.place import Place, Where, absolute
 from skymist.store.zarr import SkyMapStore
 from skymist.workflow import products
+from skymist.workflow.maps import usual_calibration
 
 MAP = "map"
 """Kind of message."""
@@ -86,7 +86,7 @@ def import_map(
     with database.read() as session:
         if known := _known(session, skymap.content_hash(data)):
             return known, False
-    summary = {**products.summary(data, _calibration(data), {}, {}), "imported": data.attrs["imported"]}
+    summary = {**products.summary(data, usual_calibration(data), {}, {}), "imported": data.attrs["imported"]}
     url = _store(data, absolute(out) / _role(data.attrs["event"]))
     try:
         return _keep(database, data, content, url, summary, who)
@@ -133,11 +133,6 @@ def _event(said: Mapping[str, Any], alert: tables.Alert | None, utc: str | None)
 
 def _position(alert: tables.Alert | None) -> tuple[float, float] | None:
     return None if alert is None or alert.ra is None or alert.dec is None else (alert.ra, alert.dec)
-
-
-def _calibration(data: xr.Dataset) -> str:
-    """Return of which calibration regions are: a density is no likelihood, of which there would be a TS."""
-    return "probability" if data.attrs["imported"]["format"] == FITS else DEFAULT_CALIBRATION
 
 
 def _store(data: xr.Dataset, folder: Place) -> str:
