@@ -9,9 +9,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from skymist.errors import UnknownNameError
 from skymist.model.sky import Floats
-from skymist.plot.scene import STYLES, Style, Theme
+from skymist.plot.style import Style, Theme, style_of
 
 _DECADES = 4
 """Fainter segments than so many below the brightest are not shown."""
@@ -59,9 +58,7 @@ def losses_figure(
     UnknownNameError
         For a theme that does not exist.
     """
-    if theme not in STYLES:
-        raise UnknownNameError("theme", theme, STYLES)
-    style = STYLES[theme]
+    style = style_of(theme)
     figure = Figure(figsize=(12, 6.75), dpi=150, facecolor=style.paper)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.11, 0.12, 0.86, 0.58), facecolor=style.paper)

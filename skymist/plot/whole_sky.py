@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.image import AxesImage
@@ -10,67 +11,124 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Ellipse
 
 from skymist.model import sky
-from skymist.model.sky import Floats
-from skymist.plot.scene import Scene, draw_positions, positions, signed
+from skymist.model.region import DEFAULT_CALIBRATION, Calibration
+from skymist.plot import curves
+from skymist.plot.captions import map_caption
+from skymist.plot.frames import Frame, FrameName, frame_of, hammer_of_offset
+from skymist.plot.marks import (
+    best_handle,
+    body_handles,
+    brief_handles,
+    contour_id,
+    draw_contour,
+    mark_handles,
+    place_at,
+    plane_handle,
+    positions,
+)
+from skymist.plot.page import Page, draw_scale, empty_page, notes_of, write_legend, write_title
+from skymist.plot.style import Style, Theme, style_of
+from skymist.plot.view import Marks, View, view_of
 
-_SEAM = 1e-6
-"""Radians from right ascension 0, where the view is cut open."""
+TS_LABEL = "TS = −2 Δ ln L"
 
 
-def draw_sky(axes: Axes, scene: Scene) -> AxesImage:
+def sky_figure(
+    skymap: xr.Dataset,
+    calibration: str | Calibration = DEFAULT_CALIBRATION,
+    *,
+    theme: Theme = "light",
+    marks: Marks | None = None,
+    frame: FrameName = "equatorial",
+) -> Page:
+    """Return the whole sky in Hammer projection, with the galactic plane, Sun and Moon.
+
+    Parameters
+    ----------
+    skymap : xarray.Dataset
+    calibration : str or Calibration
+        Of the contours.
+    theme : {"light", "dark"}
+    marks : mapping of str to (ra, dec), optional
+        Positions to show, such as ``"published"`` or ``"truth"``, in radians.
+    frame : {"equatorial", "galactic", "local"}
+        ICRS, galactic coordinates, or zenith and azimuth in the detector at the time of the event.
+
+    Returns
+    -------
+    Page
+        A matplotlib figure.
+
+    Raises
+    ------
+    UnknownNameError
+        For a theme, a frame or a calibration that does not exist.
+    RequestError
+        If the map does not say where its detector is, and `frame` is ``"local"``.
+    """
+    style, view = style_of(theme), view_of(skymap, calibration, marks)
+    where = frame_of(frame, skymap.attrs)
+    page = empty_page(style, (11, 7.4), map_caption("sky", view))
+    image = draw_sky(page.add_axes((0.03, 0.18, 0.94, 0.69)), view, style, where)
+    draw_scale(page, style, image, TS_LABEL, (0.66, 0.1, 0.31, 0.022))
+    write_legend(page, style, sky_handles(view, style), (0.02, 0.165), room=(0.62, 0.15), columns=3)
+    write_title(page, style, skymap.attrs, notes_of(skymap.attrs, view.outer.calibration, where.title))
+    return page
+
+
+def sky_handles(view: View, style: Style) -> list[Line2D]:
+    """Return what stands in the legend of the whole sky."""
+    lines = [*brief_handles(view, style), plane_handle(style)]
+    return [best_handle(view.best, style), *mark_handles(view.marks, style), *lines, *body_handles(view.bodies, style)]
+
+
+def draw_sky(axes: Axes, view: View, style: Style, frame: Frame) -> AxesImage:
     """Draw the TS of the whole sky; the colour scale is the square root."""
-    ts = scene.ts_at(*from_hammer(*np.meshgrid(np.linspace(-2, 2, 1000), np.linspace(-1, 1, 500))))
+    ts = view.ts_at(*frame.from_hammer(*np.meshgrid(np.linspace(-2, 2, 1000), np.linspace(-1, 1, 500))))
     seen = ts[np.isfinite(ts)]
-    top = max(4 * scene.outer.ts, float(np.median(seen)) if seen.size else 0.0, 1e-3)
-    colours = scene.style.colours
-    image = axes.imshow(ts, colours, PowerNorm(0.5, 0, top), extent=(-2, 2, -1, 1), origin="lower")
+    finite = view.outer.ts if np.isfinite(view.outer.ts) else 0.0
+    top = max(4 * finite, float(np.median(seen)) if seen.size else 0.0, 1e-3)
+    image = axes.imshow(ts, style.colours, PowerNorm(0.5, 0, top), extent=(-2, 2, -1, 1), origin="lower")
     image.set_clip_path(Ellipse((0, 0), 4, 2, transform=axes.transData))
-    _draw_sky_lines(axes, scene)
-    draw_positions(axes, scene, *to_hammer(*positions(scene)))
+    _draw_graticule(axes, style, frame)
+    _draw_curves(axes, view, style, frame)
+    for handles, marks in (
+        (body_handles(view.bodies, style), view.bodies),
+        (mark_handles(view.marks, style), view.marks),
+        ([best_handle(view.best, style)], {"": (view.best.ra, view.best.dec)}),
+    ):
+        place_at(axes, handles, *frame.to_hammer(*positions(marks)))
     axes.set(xlim=(-2.02, 2.02), ylim=(-1.02, 1.02), aspect="equal")
     axes.set_axis_off()
     return image
 
 
-def _draw_sky_lines(axes: Axes, scene: Scene) -> None:
-    """Draw the graticule, the outline and the galactic plane."""
-    turn, tilt = np.linspace(_SEAM, 2 * np.pi - _SEAM, 181), np.linspace(-np.pi / 2, np.pi / 2, 91)
-    look: dict[str, Any] = {"color": scene.style.faint, "lw": 0.5}
+def _draw_curves(axes: Axes, view: View, style: Style, frame: Frame) -> None:
+    """Draw the galactic plane and the contours."""
+    handle = plane_handle(style)
+    handle.set_data(*curves.in_frame([sky.unit(*sky.galactic_plane(1001))], frame, closed=False))
+    axes.add_line(handle)
+    for found, colour in zip(view.contours, (style.inner, style.outer), strict=True):
+        line = curves.in_frame(found.rings(), frame)
+        draw_contour(axes, line, style, colour, width=1.6, gid=contour_id(found))
+
+
+def _draw_graticule(axes: Axes, style: Style, frame: Frame) -> None:
+    """Draw and name lines of equal longitude and latitude, and the outline."""
+    turn, tilt = np.linspace(-np.pi, np.pi, 181), np.linspace(-np.pi / 2, np.pi / 2, 91)
+    look: dict[str, Any] = {"color": style.faint, "lw": 0.5}
+    text: dict[str, Any] = {
+        "textcoords": "offset points", "color": style.ink, "size": 11, "path_effects": style.halo(2), "zorder": 5,
+    }  # fmt: skip
     for degrees in range(-60, 90, 30):
-        axes.plot(*to_hammer(turn, np.radians(degrees)), **look)
-        x, y = to_hammer(_SEAM, np.radians(degrees))
-        axes.annotate(signed(degrees), (float(x), float(y)), (4 + abs(degrees) / 10, 0), va="center", **_text(scene))
-    for degrees in range(60, 360, 60):
-        axes.plot(*to_hammer(np.radians(degrees), tilt), **look)
-        x, y = to_hammer(np.radians(degrees), 0.0)
-        axes.annotate(f"{degrees}°", (float(x), float(y)), (0, -3), ha="center", va="top", **_text(scene))
-    for edge in (_SEAM, 2 * np.pi - _SEAM):
-        axes.plot(*to_hammer(edge, tilt), color=scene.style.ink, lw=1)
-    x, y = to_hammer(*sky.galactic_plane(1001))
-    plane = plane_handle(scene)
-    plane.set_data(np.where(np.abs(np.diff(x, prepend=x[0])) > 1, np.nan, x), y)  # no line across the seam
-    axes.add_line(plane)
-
-
-def _text(scene: Scene) -> dict[str, Any]:
-    return {"textcoords": "offset points", "color": scene.style.ink, "size": 11}
-
-
-def plane_handle(scene: Scene) -> Line2D:
-    """Return the galactic plane as it stands in the legend."""
-    return Line2D([], [], color=scene.style.plane, lw=1.4, ls="--", label="galactic plane")
-
-
-def to_hammer(ra: Any, dec: Any) -> tuple[Floats, Floats]:
-    """Project on the Hammer ellipse, |x| <= 2 and |y| <= 1, RA 180 in the middle, RA growing to the left."""
-    half = (np.pi - np.asarray(ra, float) % (2 * np.pi)) / 2
-    scale = 1 / np.sqrt(1 + np.cos(dec) * np.cos(half))
-    return np.asarray(2 * scale * np.cos(dec) * np.sin(half)), np.asarray(scale * np.sin(dec))
-
-
-def from_hammer(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """Return the positions of points of the ellipse, NaN outside."""
-    square = np.where(x**2 / 4 + y**2 <= 1, x**2 / 8 + y**2 / 2, np.nan)
-    z = np.sqrt(1 - square)
-    half = np.arctan2(z * x / np.sqrt(2), 2 * z**2 - 1)
-    return (np.pi - 2 * half) % (2 * np.pi), np.arcsin(np.clip(z * y * np.sqrt(2), -1, 1))
+        axes.plot(*hammer_of_offset(turn, np.radians(degrees)), **look)
+        x, y = hammer_of_offset(-np.pi, np.radians(degrees))
+        name, out = frame.latitude(degrees), (4 + abs(degrees) / 10, 0)
+        axes.annotate(name, (float(x), float(y)), out, va="center", annotation_clip=False, **text)
+    for degrees in range(-120, 180, 60):
+        axes.plot(*hammer_of_offset(np.radians(degrees), tilt), **look)
+        x, y = hammer_of_offset(np.radians(degrees), 0.0)
+        name = f"{round(np.degrees(frame.middle) + degrees) % 360}°"
+        axes.annotate(name, (float(x), float(y)), (0, -3), ha="center", va="top", **text)
+    for edge in (-np.pi, np.pi):
+        axes.plot(*hammer_of_offset(edge, tilt), color=style.ink, lw=1)
