@@ -1,18 +1,21 @@
-"""Contours: how long they take, beside what others do for the same map, in one run.
+"""Contours and files of a map: how long they take, contours beside what others do for the same map, in one run.
 
     python benchmarks/products.py [TRIALS]
 
 Maps are made up (seeded), of three resolutions, with about 3,000, 4,000 and 15,000 leaves. The others are matplotlib's
 tricontour, which triangulates the plane (right ascension and declination: no poles, no right ascension 0, no areas),
 and contours of a grid of 500 x 500 positions in the plane, in which each has the value of its cell. Neither includes
-the leaves of the map and its level, which ours does; the region of cells is there for comparison.
+the leaves of the map and its level, which ours does; the region of cells is there for comparison. Of the map with
+4,000 leaves all files are written, in this process and by the command.
 """
 
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import matplotlib
 import numpy as np
@@ -21,12 +24,14 @@ import xarray as xr
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from contourpy import contour_generator
-from maps import of_cells
+from maps import of_cells, stored
 from matplotlib import pyplot
 
 from skymist.model import sky, skymap
 from skymist.model.contour import contour, contours
 from skymist.model.region import region
+from skymist.store.zarr import read_skymap
+from skymist.workflow.exports import export_all
 
 matplotlib.use("Agg")
 
@@ -56,6 +61,20 @@ def main() -> None:
             print(f"{name:<30} {theirs:8.2f} ms   {theirs / ours:.1f} times as long")
         took = timed(lambda drawn=drawn: drawn.contains(*positions), trials)
         print(f"10,000 positions within        {took:8.2f} ms")
+    tell_exports(banana(*SIZES[1]), max(3, trials // 5))
+
+
+def tell_exports(data: xr.Dataset, trials: int) -> None:
+    """Print how long it takes to write a map in all formats."""
+    with TemporaryDirectory() as folder:
+        store, files = stored(data, Path(folder)), Path(folder, "files")
+        data = read_skymap(store)
+        command = [str(Path(sys.executable).with_name("skymist")), "map", "export", store, "--all", "--to", files]
+        alone = timed(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL), trials)
+        within = timed(lambda: export_all(data, files), trials)
+    print(f"\nall files of the map of {skymap.leaves(data).sizes['cell']} leaves")
+    print(f"by the command, with its start {alone:8.0f} ms")
+    print(f"in a process that runs         {within:8.0f} ms")
 
 
 def banana(keep: int, finest: int, keep_finest: int) -> xr.Dataset:

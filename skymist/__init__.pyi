@@ -7,12 +7,12 @@ from .model.reconstruction import Directions, Fit, Reconstruction, Status
 from .model.region import BestFit, Region, best_fit, region
 from .model.request import Cone, Level, ScanRequest
 from .readers import read_event, read_events
-from .store.zarr import read_skymap
 from .workflow.calibrate import calibrate
 from .workflow.evaluate import evaluate
 from .workflow.events import load_event
-from .workflow.maps import load_map
+from .workflow.maps import load_map, read_skymap
 from .workflow.scan import load_reconstruction, scan_event
+from .workflow.show import show
 
 __all__ = [
     "BestFit",
@@ -49,4 +49,5 @@ __all__ = [
     "read_skymap",
     "region",
     "scan_event",
+    "show",
 ]

@@ -1,11 +1,18 @@
 """Sky maps of any shape, to compare what we make of them with what others do."""
 
+from pathlib import Path
+
 import numpy as np
 import xarray as xr
 
 from skymist.model import sky, skymap
 from skymist.model.reconstruction import Fit
+from skymist.store.zarr import SkyMapStore
 
+ATTRIBUTES = {
+    "software": "skymist 0.1.0", "created": "2026-01-02T03:04:05+00:00", "request": {},
+    "detector": {"name": "icecube-86", "latitude_deg": -89.99, "longitude_deg": -62.6, "x_bearing_deg": 152.6},
+}  # fmt: skip
 SHAPES = "round", "banana", "islands", "ring", "pole", "wrap"
 
 
@@ -49,3 +56,11 @@ def of_cells(cells: np.ndarray, nllh: np.ndarray) -> xr.Dataset:
         "event": {"run": 1, "event": 2, "utc": "2026-03-04T05:06:07", "mjd": 61103.2, "kind": "", "simulated": True},
     }  # fmt: skip
     return skymap.create(cells, fit, attributes)
+
+
+def stored(data: xr.Dataset, folder: Path, name: str = "map.zarr") -> Path:
+    """Keep a map as a scan does."""
+    with SkyMapStore(folder / name, {**data.attrs, **ATTRIBUTES}) as store:
+        store.append(data["uniq"].to_numpy(), skymap.fit_of(data))
+        store.commit(complete=True)
+    return folder / name

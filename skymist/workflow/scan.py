@@ -28,6 +28,7 @@ from skymist.scan.progress import Progress, Stage
 from skymist.scan.run import DEFAULT_PACE, Pace, run
 from skymist.store.place import OnWait, Where, place
 from skymist.store.zarr import SkyMapStore, read_skymap
+from skymist.workflow import accessor  # noqa: F401 (so that maps of scans have .skymist)
 from skymist.workflow.environment import Stretch
 from skymist.workflow.events import describe_particle, identify
 

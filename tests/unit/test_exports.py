@@ -7,38 +7,28 @@ from typing import get_args
 import numpy as np
 import pytest
 import xarray as xr
+from astropy.io.fits import getheader
 from astropy.table import Table
-from maps import of_cells, random_map
+from astropy.time import Time
+from maps import ATTRIBUTES, of_cells, random_map, stored
 from mocpy import MOC
 
 from skymist import plot
 from skymist.api.results import MEDIA, Format
 from skymist.errors import RequestError, UnknownNameError
-from skymist.model import sky, skymap
+from skymist.model import sky
 from skymist.model.contour import contour
 from skymist.model.region import region
 from skymist.store.peers import read_peer_map
-from skymist.store.zarr import SkyMapStore, read_skymap
+from skymist.store.zarr import read_skymap
 from skymist.workflow.exports import EXPORTS, export, export_all, name_of
 from skymist.workflow.maps import load_map
 
-ATTRIBUTES = {
-    "software": "skymist 0.1.0", "created": "2026-01-02T03:04:05+00:00", "request": {},
-    "detector": {"name": "icecube-86", "latitude_deg": -89.99, "longitude_deg": -62.6, "x_bearing_deg": 152.6},
-}  # fmt: skip
 BEGINS = {
     "fits": b"\x1f\x8b", "fits-flat": b"\x1f\x8b", "png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<?xml", "csv": b"nside",
     "json": b"{", "contours-ecsv": b"# %ECSV", "ds9": b"# Region file format: DS9", "geojson": b"{",
     "moc": b"SIMPLE  =", "moc-json": b"{", "skyscan-json": b'{\n    "nside-', "skyscan-npz": b"PK",
 }  # fmt: skip
-
-
-def stored(data: xr.Dataset, folder: Path, name: str = "map.zarr") -> Path:
-    """Keep a map as a scan does."""
-    with SkyMapStore(folder / name, {**data.attrs, **ATTRIBUTES}) as store:
-        store.append(data["uniq"].to_numpy(), skymap.fit_of(data))
-        store.commit(complete=True)
-    return folder / name
 
 
 def peaked_map(width_deg: float, finest: int = 512, ra: float = 40.0, dec: float = 10.0) -> xr.Dataset:
@@ -119,6 +109,14 @@ def test_results_as_of_skymap_scanner_come_back_as_the_same_map(files: dict[str,
         np.testing.assert_array_equal(found["nllh"], expected["nllh"])
 
 
+def test_dates_of_files_of_a_result_of_others_are_dates(files: dict[str, Path], tmp_path: Path) -> None:
+    again = load_map(files["skyscan-json"])  # does not tell when it was made
+    for kind in ("fits", "fits-flat", "moc"):
+        header = getheader(str(export(again, kind, tmp_path / f"{kind}.fits")), 1)
+        dates = {key: Time(header[key]).mjd for key in ("DATE", "DATE-OBS") if key in header}
+        assert dates == {"DATE-OBS": pytest.approx(again.attrs["event"]["mjd"])}
+
+
 def test_one_file_alone_is_the_same(files: dict[str, Path], kept: Path, tmp_path: Path) -> None:
     for kind in ("fits", "json", "csv", "moc", "geojson", "skyscan-json"):
         alone = export(load_map(kept), kind, tmp_path / files[kind].name, "wilks")
@@ -135,6 +133,25 @@ def test_files_lie_beside_the_map_and_never_take_its_place(kept: Path, tmp_path:
         with pytest.raises(RequestError, match="is the map itself"):
             export(peer, "json", to)
     assert result.read_bytes() == content
+
+
+def test_a_summary_does_not_replace_a_result_that_lies_beside_the_map(kept: Path, tmp_path: Path) -> None:
+    for kind, name in (("skyscan-npz", "scan.npz"), ("skyscan-json", "scan.json")):
+        export(load_map(kept), kind, tmp_path / name)
+    content = (tmp_path / "scan.json").read_bytes()
+    with pytest.raises(RequestError, match=r"scan\.json is a map of another program"):
+        export(load_map(tmp_path / "scan.npz"), "json")
+    assert (tmp_path / "scan.json").read_bytes() == content
+    for _ in range(2):  # a summary may be made again
+        export(load_map(tmp_path / "scan.npz"), "json", tmp_path / "new.json")
+
+
+def test_a_map_that_is_told_as_this_folder_has_its_own_name(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(kept)
+    assert name_of(load_map("."), "csv") == f"{kept.stem}.csv"
+    assert str(export(load_map("."), "moc-json")) == str(kept.with_name(f"{kept.stem}.moc.json"))
+    monkeypatch.chdir(kept / "uniq")
+    assert str(export(load_map(".."), "moc-json")) == str(kept.with_name(f"{kept.stem}.moc.json"))
 
 
 def test_no_file_is_put_into_the_store_of_a_map_or_over_it_by_another_name(kept: Path, tmp_path: Path) -> None:
@@ -169,6 +186,9 @@ def test_a_floor_is_in_the_names_of_files_and_in_the_probability(tmp_path: Path)
     data = load_map(kept, floor_deg=0.3)
     file = export(data, "fits")
     assert str(file) == str(tmp_path / "map.floor0.3.multiorder.fits.gz")
+    told = {kind: export(data, kind) for kind in ("moc", "fits-flat", "json")}
+    assert json.loads(told.pop("json").read_bytes())["floor_deg"] == 0.3
+    assert [getheader(str(each), 1)["FLOORDEG"] for each in (file, *told.values())] == [0.3] * 3
     wide = region(load_map(str(file)), 0.9, "probability").area_deg2
     expected = np.pi * 2 * np.log(10) * (0.15**2 + 0.3**2)  # a Gaussian of both widths
     assert wide == pytest.approx(expected, rel=0.05)
