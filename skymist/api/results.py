@@ -79,7 +79,10 @@ def get_key(
 
 def kept_map(service: Service, scan: Scan) -> xr.Dataset:
     """Return the map of a scan; 404 if there is none yet, or no cell of it has a likelihood."""
-    return _evaluated(read_skymap(_kept(service, scan)))
+    data = read_skymap(_kept(service, scan))
+    if not np.isfinite(data["nllh"]).any():
+        raise HTTPException(404, f"no cell of the map of scan {scan.id[:12]} has a likelihood yet")
+    return data
 
 
 def _content(service: Service, scan: Scan, kind: str, calibration: str | None) -> bytes:
@@ -119,9 +122,3 @@ def _kept(service: Service, scan: Scan) -> Place:
     if not (kept / METADATA).exists():
         raise HTTPException(404, f"scan {scan.id[:12]} is {scan.state} and has no map yet")
     return kept
-
-
-def _evaluated(data: xr.Dataset) -> xr.Dataset:
-    if not np.isfinite(data["nllh"]).any():
-        raise HTTPException(404, "no cell of the map has a likelihood yet")
-    return data

@@ -200,11 +200,10 @@ def _share_inside(cells: Ints, shape: _Shape) -> Floats:
 
 
 def _no_larger(cells: Ints, width: float) -> Ints:
-    """Return cells of which those that are wider are divided."""
-    wide = np.sqrt(sky.area_sr(cells)) > width
-    parts = [cells[~wide]]
-    while wide.any():
-        cells = divided(cells[wide], 1).ravel()
-        wide = np.sqrt(sky.area_sr(cells)) > width
+    """Return cells of which those that are wider are divided, down to the finest that there are."""
+    parts = []
+    while cells.size:
+        wide = (np.sqrt(sky.area_sr(cells)) > width) & (sky.nside_of(cells) < _FINEST)
         parts.append(cells[~wide])
+        cells = divided(cells[wide], 1).ravel()
     return np.concatenate(parts)

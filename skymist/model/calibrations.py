@@ -1,12 +1,12 @@
 """The regions of one map by all calibrations that fit it, to be seen side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import xarray as xr
 
 from skymist.errors import RequestError
-from skymist.model.region import CALIBRATIONS, POPULATION, RESIMULATED, region
+from skymist.model.region import CALIBRATIONS, POPULATION, RESIMULATED, Region, finder
 
 NAMES = (*CALIBRATIONS, POPULATION.name, RESIMULATED.name)
 """In the order of the table."""
@@ -55,13 +55,14 @@ def side_by_side(skymap: xr.Dataset, containments: Sequence[float] = (0.5, 0.9))
     for share in containments:
         if not 0 < share < 1:
             raise RequestError(f"containment {share} is not between 0 and 1, such as 0.9")
-    return [row for name in NAMES for share in containments for row in _row(skymap, share, name)]
+    find = finder(skymap)
+    return [row for name in NAMES for share in containments for row in _row(find, share, name)]
 
 
-def _row(skymap: xr.Dataset, containment: float, name: str) -> list[Row]:
+def _row(find: Callable[[float, str], Region], containment: float, name: str) -> list[Row]:
     """Return the region as a row, or none if the calibration does not fit."""
     try:
-        found = region(skymap, containment, name)
+        found = find(containment, name)
     except RequestError:
         return []
     errors = found.ra_plus, found.ra_minus, found.dec_plus, found.dec_minus

@@ -153,7 +153,7 @@ def compare(
     """
     calibration = regions.find_calibration(calibration)
     fit_a, fit_b = regions.best_fit(a), regions.best_fit(b)
-    tiles = difference(a, b)
+    tiles, leaves = difference(a, b), (maps.leaves(a), maps.leaves(b))
     here_a, here_b = (sky.find(tiles["uniq"].to_numpy(), fit.ra, fit.dec) for fit in (fit_a, fit_b))
     return Comparison(
         float(np.degrees(sky.separation(fit_a.ra, fit_a.dec, fit_b.ra, fit_b.dec))),
@@ -161,7 +161,7 @@ def compare(
         float(tiles["ts_a"].to_numpy()[here_b]),
         float(tiles["ts_b"].to_numpy()[here_a]),
         _jensen_shannon(*_held(tiles)),
-        tuple(_overlap(tiles, (a, b), containment, calibration) for containment in containments),
+        tuple(_overlap(tiles, leaves, containment, calibration) for containment in containments),
         _same_event(a, b),
         calibration.name,
     )
@@ -259,12 +259,12 @@ def _relative(p: Floats, q: Floats) -> float:
 
 
 def _overlap(
-    tiles: xr.Dataset, pair: tuple[xr.Dataset, xr.Dataset], containment: float, calibration: Calibration
+    tiles: xr.Dataset, leaves: tuple[xr.Dataset, xr.Dataset], containment: float, calibration: Calibration
 ) -> Overlap:
     area = sky.area_sr(tiles["uniq"].to_numpy()) * np.degrees(1.0) ** 2
     in_a, in_b = (
-        _inside(tiles[f"ts_{letter}"].to_numpy(), regions.region(each, containment, calibration).ts)
-        for letter, each in zip("ab", pair, strict=True)
+        _inside(tiles[f"ts_{letter}"].to_numpy(), regions.level_in(each, containment, calibration))
+        for letter, each in zip("ab", leaves, strict=True)
     )
     held_a, held_b = _held(tiles)
     common, union = float(area[in_a & in_b].sum()), float(area[in_a | in_b].sum())

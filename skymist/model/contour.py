@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from skymist.errors import RequestError
 from skymist.model import sky
 from skymist.model import skymap as maps
 from skymist.model.region import DEFAULT_CALIBRATION, Calibration, region
@@ -106,7 +107,7 @@ def contour(skymap: xr.Dataset, containment: float, calibration: str | Calibrati
     Raises
     ------
     RequestError, UnknownNameError, ReadError
-        As `skymist.model.region.region` does.
+        As `skymist.model.region.region` does; the first also if the region is one of cells too small to be told apart.
     """
     return contours(skymap, (containment,), calibration)[0]
 
@@ -271,6 +272,9 @@ def _drawn(surface: _Surface, skymap: xr.Dataset, containment: float, calibratio
         return Contour(*about, (), _WHOLE_SKY_DEG2, 0.0, found.open)
     triangles = _triangles(surface, inside)
     begin, end = _segments(triangles, inside)
+    if not begin.size:
+        nside = int(sky.nside_of(found.cells).max())
+        raise RequestError(f"cells of nside {nside} are too small for a contour: the arithmetic cannot tell them apart")
     points = _crossings(surface, triangles, inside, begin, found.ts)
     order, starts = _walk(begin, end, len(inside))
     rings = np.split(points[order], starts[1:])
@@ -298,9 +302,9 @@ def _crossings(surface: _Surface, triangles: Ints, inside: NDArray[np.bool_], ed
     between = np.isfinite(lowest_out) and level == surface.ts[inside].max()
     wanted = (np.sqrt(level) + lowest_out) / 2 if between else np.sqrt(level)
     inner, outer = root[edges].T
-    finite = np.isfinite(outer)
+    known = np.isfinite(outer) & (outer > inner)  # of values that differ by rounding only, roots are the same
     share = np.full(len(edges), 0.5)
-    share[finite] = (wanted - inner[finite]) / (outer[finite] - inner[finite])
+    share[known] = (wanted - inner[known]) / (outer[known] - inner[known])
     margin = np.where(_lone(triangles, inside), _LONE, _CLOSEST)[edges]
     share = np.clip(share, margin[:, 0], 1 - margin[:, 1])
     a, b = surface.at[edges].swapaxes(0, 1)

@@ -8,8 +8,8 @@ import xarray as xr
 from skymist.errors import UnknownNameError
 from skymist.model import region as regions
 from skymist.model import sky
-from skymist.model.contour import contour
-from skymist.model.region import DEFAULT_CALIBRATION, Calibration
+from skymist.model.contour import Contour, contour
+from skymist.model.region import DEFAULT_CALIBRATION, BestFit, Calibration, Region
 from skymist.model.sky import Floats
 
 CORNERS, CENTRES, CONTOUR = CONVENTIONS = ("corners", "centres", "contour")
@@ -69,22 +69,28 @@ def extent(
     if convention not in CONVENTIONS:
         raise UnknownNameError("convention of errors", convention, CONVENTIONS)
     if convention == CONTOUR:
-        return _of_contour(skymap, containment, calibration)
+        return of_contour(contour(skymap, containment, calibration), regions.best_fit(skymap))
     found = regions.region(skymap, containment, calibration)
-    if convention == CORNERS:
-        return Extent(found.ra_plus, found.ra_minus, found.dec_plus, found.dec_minus)
+    return of_corners(found) if convention == CORNERS else of_centres(found, regions.best_fit(skymap))
+
+
+def of_corners(found: Region) -> Extent:
+    """Return the extent of a region by the convention ``corners``."""
+    return Extent(found.ra_plus, found.ra_minus, found.dec_plus, found.dec_minus)
+
+
+def of_centres(found: Region, best: BestFit) -> Extent:
+    """Return the extent of a region by the convention ``centres``."""
     around = np.arange(4) * np.pi / 2 + np.pi / 4  # in each of the four cells that meet at a pole
     south, north = (bool(np.all(found.contains(around, side * _NEAR_POLE))) for side in (-1, 1))
-    best = regions.best_fit(skymap)
     return _reach(*sky.centers(found.cells), best.ra, best.dec, south, north)
 
 
-def _of_contour(skymap: xr.Dataset, containment: float, calibration: str | Calibration) -> Extent:
-    found = contour(skymap, containment, calibration)
+def of_contour(found: Contour, best: BestFit) -> Extent:
+    """Return the extent of a contour, which is the convention ``contour``."""
     points = [sky.lonlat(np.concatenate([ring, _arc_extrema(ring)])) for ring in found.rings()]
     ra, dec = (np.concatenate([np.empty(0), *part]) for part in (zip(*points, strict=True) if points else ([], [])))
     south, north = found.contains(np.zeros(2), np.array([-1, 1]) * np.pi / 2)
-    best = regions.best_fit(skymap)
     return _reach(ra, dec, best.ra, best.dec, bool(south), bool(north))
 
 

@@ -15,7 +15,7 @@ from skymist.errors import RequestError
 from skymist.model import sky
 from skymist.model import skymap as maps
 from skymist.model.cells import divided
-from skymist.model.reconstruction import Fit
+from skymist.model.reconstruction import Fit, Status
 from skymist.model.sky import Floats, Ints
 
 CELLS_LIMIT = 200_000
@@ -32,8 +32,11 @@ _BLOCK = 4.0
 """Width of the parts of the sky that are done at once, at least, in units of sigma."""
 _NOTHING = 16.0
 """Natural logarithm of what one source may be less than another one, so that it need not be added: 1e-7."""
-_PAIRS = 200_000
-"""Of sources and cells that are looked at at once, for the sake of memory."""
+_PAIRS = 50_000
+"""Of sources and cells that are looked at at once: they stay in the cache, and a product of matrices that small is made
+in one thread. Threads would wait for each other where others work as well, many times longer than the product takes."""
+_AT_ONCE = 5_000
+"""Sources of these, at most."""
 _LONGEST = 1.05
 """No corner of a cell is farther from its centre, in roots of its area."""
 
@@ -61,9 +64,11 @@ def with_floor(skymap: xr.Dataset, sigma_deg: float) -> xr.Dataset:
         A sky map without coarse cells under finer ones, whose ``nllh`` is the negative logarithm of the probability, so
         that TS = -2 ln(p / p_max); its lowest value is that of the given map. Near the best fit all cells are at most
         0.3 sigma wide, or twice that where the given map had not been evaluated at its finest resolution, so that
-        ``open`` of a region still says what it says. Where a cone ends, what would go beyond is lost, and the rest is
-        normalised. The attribute ``floor`` says sigma; levels of re-simulation, which are not those of this map, are
-        left out. Of a map with a floor the squares of both add up.
+        ``open`` of a region still says what it says. A cell that failed counts as no failure where the smeared
+        probability of others gives it a value. Where a cone ends, what would go beyond is lost, and the rest is
+        normalised; cells on that edge are taken whole, so that it may move out by one of them. The attribute
+        ``floor`` says sigma; levels of re-simulation, which are not those of this map, are left out. Of a map with a
+        floor the squares of both add up.
 
     Raises
     ------
@@ -80,7 +85,7 @@ def with_floor(skymap: xr.Dataset, sigma_deg: float) -> xr.Dataset:
     nside = _nside(_WIDTH * sigma)
     leaves = maps.leaves(skymap)
     sources = _Sources.of(leaves, max(nside // 2, 1), sigma_deg)
-    tiles = _refined(_Tiles.of(leaves, nside), sources, nside, sigma, sigma_deg)
+    tiles = _refined(_Tiles.of(leaves, skymap["uniq"].to_numpy(), nside), sources, nside, sigma, sigma_deg)
     with np.errstate(divide="ignore"):  # far away there is none
         smeared = np.log(_convolved(sources, tiles, sigma))
     value = -np.logaddexp(smeared, tiles.log_rest)
@@ -90,9 +95,9 @@ def with_floor(skymap: xr.Dataset, sigma_deg: float) -> xr.Dataset:
     attributes = {key: known for key, known in skymap.attrs.items() if key != "calibration"}
     before = float(skymap.attrs.get("floor", {}).get("sigma_deg", 0.0))
     attributes["floor"] = {"sigma_deg": float(np.hypot(before, sigma_deg)), "kernel": "Fisher"}
-    return maps.create(
-        tiles.uniq, Fit(value, fit.energy_gev, fit.time_ns, fit.vertex, fit.status), attributes
-    )  # fmt: skip
+    status = np.where(np.isfinite(value) & (fit.status == Status.FAILED), Status.OK, fit.status)
+    smeared_fit = Fit(value, fit.energy_gev, fit.time_ns, fit.vertex, status.astype(fit.status.dtype))
+    return maps.create(tiles.uniq, smeared_fit, attributes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,10 +109,10 @@ class _Tiles:
     """Logarithm of the density of what is not smeared, which may be too small for a number."""
     row: Ints
     finest: _Bools
-    """Whether it was evaluated at the finest resolution of the map."""
+    """Whether it was looked at with the finest resolution of the map, even if that failed."""
 
     @classmethod
-    def of(cls, leaves: xr.Dataset, nside: int) -> "_Tiles":
+    def of(cls, leaves: xr.Dataset, known: Ints, nside: int) -> "_Tiles":
         """Return leaves; those that are finer than nside as their parents, with what they hold."""
         uniq, row = leaves["uniq"].to_numpy(), leaves["row"].to_numpy()
         level, log_density = sky.nside_of(uniq), _log_density(leaves)
@@ -117,7 +122,7 @@ class _Tiles:
         first = np.flatnonzero(new)
         best = np.lexsort((-log_mass, np.cumsum(new)))[first]
         rest = np.logaddexp.reduceat(np.where(_is_source(log_density), -np.inf, log_mass), first)
-        finest = np.logical_and.reduceat(leaves["evaluated"].to_numpy() & (level == level.max()), first)
+        finest = np.logical_and.reduceat(np.isin(uniq, known) & (level == level.max()), first)
         return cls(parent[first], rest - np.log(sky.area_sr(parent[first])), row[best], finest)
 
     def take(self, rows: Ints, uniq: Ints) -> "_Tiles":
@@ -223,8 +228,11 @@ def _sums(at: Floats, sources: Floats, kappa: Floats, log_height: Floats) -> Flo
     left = np.column_stack([at, np.sum(at**2, axis=1), np.ones(len(at))])
     constant = log_height - kappa / 2 * np.sum(sources**2, axis=1)
     right = np.column_stack([sources * kappa[:, None], -kappa / 2, constant])
-    step = max(_PAIRS // len(right), 1)
-    return np.concatenate([np.exp(left[k : k + step] @ right.T).sum(axis=1) for k in range(0, len(left), step)])
+    total = np.zeros(len(at))
+    for some in np.array_split(right, 1 + len(right) // _AT_ONCE):
+        step = _PAIRS // len(some)
+        total += np.concatenate([np.exp(left[k : k + step] @ some.T).sum(axis=1) for k in range(0, len(left), step)])
+    return total
 
 
 def _split(uniq: Ints, nside: Ints) -> tuple[Ints, Ints]:

@@ -150,17 +150,28 @@ def region(skymap: xr.Dataset, containment: float, calibration: str | Calibratio
     ReadError
         If the map has no finite value.
     """
-    if not 0 < containment < 1:
-        raise RequestError(f"containment {containment} is not between 0 and 1, such as 0.9")
-    calibration = find_calibration(calibration)
-    best = best_fit(skymap)
-    tiling = maps.leaves(skymap)
-    # The best cell may be a coarse one, all of whose children are worse than the level: the best of them is in it.
-    level = max(calibration.level(tiling, containment), float(tiling["ts"].min()))
-    cells = tiling["uniq"].to_numpy()[tiling["ts"].to_numpy() <= level]
-    area = float(np.degrees(np.degrees(np.sum(sky.area_sr(cells)))))
-    extent = _extent(cells, best.ra, best.dec)
-    return Region(containment, calibration.name, level, area, *extent, cells, _is_open(skymap, cells))
+    return finder(skymap)(containment, calibration)
+
+
+def finder(skymap: xr.Dataset) -> Callable[[float, str | Calibration], Region]:
+    """Return `region` of one map, for several of its regions: what they share is done once.
+
+    Raises
+    ------
+    ReadError
+        If the map has no finite value.
+    """
+    best, tiling = best_fit(skymap), maps.leaves(skymap)
+
+    def find(containment: float, calibration: str | Calibration) -> Region:
+        calibration = find_calibration(calibration)
+        level = level_in(tiling, containment, calibration)
+        cells = tiling["uniq"].to_numpy()[tiling["ts"].to_numpy() <= level]
+        area = float(np.degrees(np.degrees(np.sum(sky.area_sr(cells)))))
+        extent = _extent(cells, best.ra, best.dec)
+        return Region(containment, calibration.name, level, area, *extent, cells, _is_open(skymap, cells))
+
+    return find
 
 
 def find_calibration(calibration: str | Calibration) -> Calibration:
@@ -176,6 +187,20 @@ def find_calibration(calibration: str | Calibration) -> Calibration:
     if calibration not in known:
         raise UnknownNameError("calibration", calibration, known)
     return known[calibration]
+
+
+def level_in(tiling: xr.Dataset, containment: float, calibration: Calibration) -> float:
+    """Return the TS that no leaf of a region exceeds; leaves as of `skymist.model.skymap.leaves`.
+
+    Raises
+    ------
+    RequestError
+        As `region` does.
+    """
+    if not 0 < containment < 1:
+        raise RequestError(f"containment {containment} is not between 0 and 1, such as 0.9")
+    # The best cell may be a coarse one, all of whose children are worse than the level: the best of them is in it.
+    return max(calibration.level(tiling, containment), float(tiling["ts"].min()))
 
 
 def level_of(ts: Floats, containment: float) -> LevelRange:

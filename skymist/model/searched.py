@@ -80,10 +80,11 @@ def position(
         degrees = f"RA {np.degrees(ra):g}, Dec {np.degrees(dec):g}"
         raise RequestError(f"{degrees} is no position: Dec goes from -90 to 90 degrees")
     ra, dec = float(ra), float(dec)
+    calibration = regions.find_calibration(calibration)
     best, tiling = regions.best_fit(skymap), maps.leaves(skymap)
-    levels = {name: regions.region(skymap, share, calibration).ts for name, share in CONTAINMENTS.items()}
+    levels = {name: regions.level_in(tiling, share, calibration) for name, share in CONTAINMENTS.items()}
     cells, density = tiling["uniq"].to_numpy(), maps.probability(tiling)
-    probability, area = searched(density, sky.area_sr(cells))
+    probability, area = searched(tiling["ts"].to_numpy(), density, sky.area_sr(cells))
     separation = float(np.degrees(sky.separation(ra, dec, best.ra, best.dec)))
     at = int(sky.find(cells, ra, dec))
     if at < 0:
@@ -96,22 +97,24 @@ def position(
     )  # fmt: skip
 
 
-def searched(density: Floats, area_sr: Floats) -> tuple[Floats, Floats]:
+def searched(ts: Floats, density: Floats, area_sr: Floats) -> tuple[Floats, Floats]:
     """Return, of each cell, the probability and the area of all cells that are as dense, or denser.
 
     Cells of the same density come in together: which one of them is first means nothing.
 
     Parameters
     ----------
-    density, area_sr : (n,) ndarray
-        Probability per steradian and steradians, of cells that do not overlap.
+    ts, density, area_sr : (n,) ndarray
+        Test statistic, probability per steradian and steradians, of cells that do not overlap. The TS says which one
+        is denser, also where the density itself is too small for a number; those without one (NaN) come last.
 
     Returns
     -------
     probability, area_deg2 : (n,) ndarray
     """
-    order = np.argsort(-density, kind="stable")
-    last = np.searchsorted(-density[order], -density[order], side="right") - 1
+    rank = np.where(np.isnan(ts), np.inf, ts)
+    order = np.argsort(rank, kind="stable")
+    last = np.searchsorted(rank[order], rank[order], side="right") - 1
     probability, area = np.empty(density.size), np.empty(density.size)
     probability[order] = np.cumsum((density * area_sr)[order])[last]
     area[order] = np.cumsum(area_sr[order])[last] * np.degrees(1.0) ** 2

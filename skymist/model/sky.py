@@ -138,9 +138,10 @@ def uncovered(uniq: ArrayLike) -> Ints:
     empty, nside = [], 1
     while nside <= level.max(initial=1):
         here = all_cells(1) if nside == 1 else children(split, nside).ravel()
-        held = parent(uniq[level >= nside], nside)
+        held = np.sort(parent(uniq[level >= nside], nside))
+        held = held[np.diff(held, prepend=0) != 0]  # sorting is faster here than what np.unique does
         empty.append(here[~np.isin(here, held)])
-        split = np.setdiff1d(held, uniq)
+        split = held[~np.isin(held, uniq)]
         nside *= 2
     return np.concatenate(empty)
 
@@ -237,6 +238,11 @@ def sun(time: np.datetime64) -> tuple[float, float]:
     -------
     ra, dec : float
         ICRS, radians.
+
+    Raises
+    ------
+    RequestError
+        If the time is not known (NaT).
     """
     return _among_stars(time, _sun)
 
@@ -257,6 +263,11 @@ def moon(time: np.datetime64) -> tuple[float, float]:
     -------
     ra, dec : float
         ICRS, radians.
+
+    Raises
+    ------
+    RequestError
+        If the time is not known (NaT).
     """
     return _among_stars(time, _moon)
 
@@ -339,6 +350,8 @@ def _julian(time: np.datetime64) -> tuple[float, float]:
 
 def _among_stars(time: np.datetime64, place: Callable[[float, float], Floats]) -> tuple[float, float]:
     """Return the direction from the Earth now to where a body was when the light left it."""
+    if np.isnat(time):
+        raise RequestError("without a time nobody knows where Sun and Moon are")
     # The plain function warns of each year that has no leap seconds yet: a second is 0.6 arcsec of the Moon at most.
     day, rest, _ = erfa.ufunc.utctai(*_julian(time))
     day, rest = erfa.taitt(day, rest)  # TDB is within 2 ms of that

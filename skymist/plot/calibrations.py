@@ -13,11 +13,11 @@ from skymist.model import sky
 from skymist.model.calibrations import Row, side_by_side
 from skymist.model.contour import Contour, contour
 from skymist.plot import curves
-from skymist.plot.captions import calibrations_caption
+from skymist.plot.captions import calibrations_caption, event_name
 from skymist.plot.chart import Chart, add_chart, draw_compass, draw_plane, draw_scale_bar
 from skymist.plot.frames import Plane
 from skymist.plot.marks import best_handle, place_at
-from skymist.plot.page import Page, draw_scale, empty_page, event_name, write_heading, write_legend
+from skymist.plot.page import Page, draw_scale, empty_page, write_heading, write_legend
 from skymist.plot.style import Style, Theme, style_of
 from skymist.plot.view import View, view_of
 from skymist.plot.whole_sky import TS_LABEL

@@ -1,7 +1,7 @@
 """What a figure of a sky map shows, in words, for readers who do not see it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import xarray as xr
@@ -23,6 +23,25 @@ _OPENINGS = {
     "calibrations": "The 90 % contours that several calibrations give, around the best fit",
 }
 KINDS = (*_OPENINGS, "difference")
+_SEEN = {"3d": "in three dimensions", "flat": "from above and from the side"}
+
+
+class Heading(NamedTuple):
+    """What stands above a figure.
+
+    Attributes
+    ----------
+    title : str
+        Which event it is.
+    notes : list of str
+        How it was made.
+    simulated : bool
+        Whether that must be said, too.
+    """
+
+    title: str
+    notes: list[str]
+    simulated: bool
 
 
 def caption(
@@ -107,14 +126,49 @@ def difference_caption(a: Facts, b: Facts) -> str:
     return f"The difference of TS between two sky maps. A: {of_a} B: {of_b} The best fits are {apart:.2f}° apart."
 
 
-def event_caption(event: Event, n_modules: int, charge_pe: float) -> str:
-    """Return what a figure of an event's pulses shows."""
+def event_caption(event: Event, n_modules: int, charge_pe: float, *, seen: Literal["3d", "flat"] = "3d") -> str:
+    """Return what a figure of an event's pulses shows.
+
+    Parameters
+    ----------
+    event : Event
+    n_modules : int
+        Those that saw light.
+    charge_pe : float
+        Of all of them.
+    seen : {"3d", "flat"}
+        ``"flat"`` is the figure with two views, ``"3d"`` the one that can be turned.
+    """
     kind = "Simulated event" if event.simulated else "Event"
     return (
-        f"{kind} {event.event} of run {event.run} in the detector, from above and from the side: "
+        f"{kind} {event.event} of run {event.run} in the detector, {_SEEN[seen]}: "
         f"{n_modules} modules that saw light, sized by charge ({charge_pe:.0f} PE in all) and coloured by the time of "
         "their first pulse."
     )
+
+
+def difference_heading(a: Facts, b: Facts) -> Heading:
+    """Return events, how they were reconstructed, and the calibration, of the difference of two maps."""
+    both = a.attributes, b.attributes
+    first, second = (event_name(each) for each in both)
+    made = " − ".join(each["reconstruction"]["name"] for each in both)
+    notes = [] if first == second else [f"B: {second}"]
+    notes += [made, f"regions: {a.outer.calibration}", "ICRS"]
+    notes += [] if all(each["complete"] for each in both) else ["scan not complete"]
+    return Heading(first, notes, any(each["event"]["simulated"] for each in both))
+
+
+def event_name(attributes: Mapping[Any, Any]) -> str:
+    """Return run, event and time of a map."""
+    event = attributes["event"]
+    return f"Run {event['run']}, event {event['event']}   {event['utc'][:19].replace('T', ' ')} UTC"
+
+
+def notes_of(attributes: Mapping[Any, Any], calibration: str, *more: str) -> list[str]:
+    """Return how a map was made: reconstruction, calibration, and whether it is complete."""
+    reconstruction = attributes["reconstruction"]
+    made = f"{reconstruction['name']} {reconstruction['version']}".strip()
+    return [made, f"regions: {calibration}", *more, *([] if attributes["complete"] else ["scan not complete"])]
 
 
 def _opening(kind: str, attributes: Mapping[Any, Any]) -> str:

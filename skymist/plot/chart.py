@@ -1,6 +1,5 @@
 """Axes that know the sky around a position: graticule, names of its lines, scale bar and compass."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +8,6 @@ import numpy as np
 from astropy.visualization.wcsaxes import WCSAxes
 from astropy.wcs import WCS
 
-from skymist.model import sky
 from skymist.plot import curves
 from skymist.plot.frames import Plane, decimals, signed, step_deg
 from skymist.plot.marks import plane_handle
@@ -66,11 +64,7 @@ def wcs_of(plane: Plane) -> WCS:
 
 def _dress(chart: Chart, size: float) -> None:
     """Draw and name lines of equal right ascension and declination."""
-    ra, dec = (np.degrees(angle) for angle in _edge(chart.plane))
-    middle = np.degrees(chart.plane.ra)
-    pole = chart.plane.pole()
-    span = np.ptp((ra - middle + 180) % 360 - 180)
-    steps = 45.0 if pole else step_deg(span), step_deg(np.ptp([*dec, pole * 90] if pole else dec))
+    pole, steps = chart.plane.pole(), chart.plane.steps_deg()
     names = "right ascension (ICRS)", "declination (ICRS)"
     for coordinate, step, name in zip(chart.axes.coords, steps, names, strict=True):
         coordinate.set_format_unit(u.deg, decimal=True, show_decimal_unit=True)
@@ -99,15 +93,6 @@ def _name_inside(chart: Chart, pole: int, step: float, size: float) -> None:
     both.set_axislabel_position("b")
     _name_meridians(chart, pole, size)
     _name_parallels(chart, step, size)
-
-
-def _edge(plane: Plane) -> Sequence[Any]:
-    """Return positions along the frame, as far as there is sky."""
-    line = np.linspace(-0.5, plane.pixels - 0.5, 200)
-    low, high = np.full(200, -0.5), np.full(200, plane.pixels - 0.5)
-    x, y = np.concatenate([line, line, low, high]), np.concatenate([low, high, line, line])
-    ra, dec = plane.to_sky(x, y)
-    return ra[np.isfinite(ra)], dec[np.isfinite(dec)]
 
 
 def _name_meridians(chart: Chart, pole: int, size: float) -> None:
@@ -142,7 +127,7 @@ def _is_free(chart: Chart, x: float, y: float) -> bool:
 def draw_plane(chart: Chart) -> None:
     """Draw the galactic plane."""
     handle = plane_handle(chart.style)
-    handle.set_data(*curves.in_plane([sky.unit(*sky.galactic_plane(1001))], chart.plane, closed=False))
+    handle.set_data(*curves.in_plane(curves.galactic_plane(), chart.plane, closed=False))
     chart.axes.add_line(handle)
 
 

@@ -3,11 +3,11 @@
 import xarray as xr
 
 from skymist.model.region import DEFAULT_CALIBRATION, Calibration
-from skymist.plot.captions import map_caption
+from skymist.plot.captions import map_caption, notes_of
 from skymist.plot.chart import add_chart
 from skymist.plot.frames import FrameName, frame_of
 from skymist.plot.marks import best_handle, body_handles, mark_handles, plane_handle, region_handles
-from skymist.plot.page import Page, draw_scale, empty_page, notes_of, write_legend, write_title
+from skymist.plot.page import Page, draw_scale, empty_page, write_legend, write_title
 from skymist.plot.style import Theme, style_of
 from skymist.plot.view import Marks, view_of
 from skymist.plot.whole_sky import TS_LABEL, draw_sky

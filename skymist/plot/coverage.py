@@ -14,11 +14,11 @@ from skymist.model import sky
 from skymist.model.reconstruction import Status
 from skymist.model.region import BestFit
 from skymist.model.sky import Floats, Ints
-from skymist.plot.captions import caption
+from skymist.plot.captions import caption, event_name
 from skymist.plot.chart import add_chart, draw_scale_bar
-from skymist.plot.frames import Plane, frame_of, from_hammer, to_hammer
+from skymist.plot.frames import Plane, frame_of, hammer_grid, to_hammer
 from skymist.plot.marks import best_handle, place_at
-from skymist.plot.page import Page, empty_page, event_name, write_heading, write_legend
+from skymist.plot.page import Page, empty_page, write_heading, write_legend
 from skymist.plot.style import Style, Theme, style_of
 
 _LOCAL = 1.0
@@ -121,16 +121,16 @@ def _draw_cells(axes: Axes, style: Style, corners: Floats, status: Any) -> None:
 
 def _draw_sky(axes: Axes, style: Style, uniq: Ints, status: Any) -> None:
     """Draw cells on the Hammer ellipse."""
-    ra, dec = from_hammer(*np.meshgrid(np.linspace(-2, 2, 800), np.linspace(-1, 1, 400)))
-    shown, seen = np.full(ra.shape, np.nan), np.isfinite(ra)
-    row = sky.find(uniq, ra[seen], dec[seen])
+    frame = frame_of("equatorial", {})
+    grid = hammer_grid(frame, 800)
+    shown, seen = np.full(grid.ra.shape, np.nan), np.isfinite(grid.ra)
+    row = sky.find(uniq, grid.ra[seen], grid.dec[seen])
     shown[seen] = np.where(row >= 0, status[row], np.nan)
     colours = ListedColormap(list(_colours(style).values())).with_extremes(bad=style.missing)
     image = axes.imshow(shown, colours, vmin=-0.5, vmax=2.5, extent=(-2, 2, -1, 1), origin="lower")
     outline = Ellipse((0, 0), 4, 2, fill=False, edgecolor=style.faint, lw=1)
     axes.add_patch(outline)
     image.set_clip_path(Ellipse((0, 0), 4, 2, transform=axes.transData))
-    frame = frame_of("equatorial", {})
     tilt = np.linspace(-np.pi / 2, np.pi / 2, 91)
     for degrees in (60, 120, 180, 240, 300):
         axes.plot(*frame.to_hammer(np.radians(degrees), tilt), color=style.paper, lw=0.5)

@@ -39,6 +39,11 @@ def dense(ring: Floats, closed: bool = True) -> Floats:
     return np.concatenate([points, stop[-1:]])
 
 
+def galactic_plane() -> list[Floats]:
+    """Return the galactic equator as one curve of unit vectors; its last point is its first."""
+    return [sky.unit(*sky.galactic_plane(1001))]
+
+
 def in_frame(rings: Iterable[Floats], frame: Frame, closed: bool = True) -> tuple[Floats, Floats]:
     """Return x and y of curves on the Hammer ellipse, with NaN between the pieces.
 

@@ -11,13 +11,13 @@ from skymist.model import sky
 from skymist.model.region import DEFAULT_CALIBRATION, BestFit, Calibration
 from skymist.model.sky import Floats
 from skymist.plot import curves
-from skymist.plot.captions import area, difference_caption
+from skymist.plot.captions import area, difference_caption, difference_heading
 from skymist.plot.chart import Chart, add_chart, draw_compass, draw_plane, draw_scale_bar
 from skymist.plot.frames import Plane
 from skymist.plot.marks import best_handle, contour_id, draw_contour, place_at
-from skymist.plot.page import Page, draw_scale, empty_page, event_name, write_heading, write_legend
-from skymist.plot.style import Style, Theme, style_of
-from skymist.plot.view import View, reach, view_of
+from skymist.plot.page import Page, draw_scale, empty_page, write_heading, write_legend
+from skymist.plot.style import Theme, style_of
+from skymist.plot.view import View, change_top, reach, view_of
 from skymist.plot.zoom import WIDEST
 
 _DASHES = {"A": "solid", "B": (0, (4, 1.6))}
@@ -70,7 +70,8 @@ def difference_figure(
     label = f"TS of {names[0]} − TS of {names[1]}"
     draw_scale(page, style, image, label, (0.585, 0.105, 0.015, 0.465 * 12 / 7.6), extend="both")
     write_legend(page, style, handles, (0.69, 0.845), room=(0.3, 0.8))
-    _write_heading(page, style, a, b, views[0].outer.calibration)
+    heading = difference_heading(*views)
+    write_heading(page, style, heading.title, "   ".join(heading.notes), simulated=heading.simulated)
     return page
 
 
@@ -93,8 +94,7 @@ def change_of(a: View, b: View, plane: Plane) -> Floats:
 
 def _draw_change(chart: Chart, a: View, b: View) -> Any:
     change = change_of(a, b, chart.plane)
-    levels = [view.outer.ts for view in (a, b) if np.isfinite(view.outer.ts)]
-    top = max([*levels, 1e-3])
+    top = change_top(a, b)
     image = chart.axes.imshow(change, chart.style.diverging, Normalize(-top, top), origin="lower")
     draw_plane(chart)
     return image
@@ -123,15 +123,3 @@ def _join(chart: Chart, a: BestFit, b: BestFit) -> Line2D:
     handle.set_data(*curves.in_plane([arc], chart.plane, closed=False))
     chart.axes.add_line(handle)
     return handle
-
-
-def _write_heading(page: Page, style: Style, a: xr.Dataset, b: xr.Dataset, calibration: str) -> None:
-    first, second = event_name(a.attrs), event_name(b.attrs)
-    made = [each.attrs["reconstruction"]["name"] for each in (a, b)]
-    notes = [f"{made[0]} − {made[1]}", f"regions: {calibration}", "ICRS"]
-    if first != second:
-        notes.insert(0, f"B: {second}")
-    if not (a.attrs["complete"] and b.attrs["complete"]):
-        notes.append("scan not complete")
-    simulated = a.attrs["event"]["simulated"] or b.attrs["event"]["simulated"]
-    write_heading(page, style, first, "   ".join(notes), simulated=simulated)

@@ -15,10 +15,21 @@ from skymist.model.region import BestFit
 from skymist.model.sky import Floats
 from skymist.plot.captions import event_caption
 from skymist.plot.page import Page, draw_scale, empty_page, write_heading, write_legend
-from skymist.plot.pulses import Axis, Hits, axis_of, cut, hits_of, side_of, time_range
+from skymist.plot.pulses import (
+    MARGIN_M,
+    Axis,
+    Hits,
+    axes_of,
+    box_of,
+    cut,
+    heading_of,
+    hits_of,
+    side_of,
+    strings_of,
+    time_range,
+)
 from skymist.plot.style import Style, Theme, style_of
 
-_MARGIN_M = 70.0
 _SIDE = 0.355
 """Width of a view as a share of the page."""
 _SIZE = (13.5, 7.6)
@@ -56,14 +67,14 @@ def event_figure(
         For a theme that does not exist.
     """
     style, hits = style_of(theme), hits_of(event)
-    page = empty_page(style, _SIZE, event_caption(event, hits.charge_pe.size, float(hits.charge_pe.sum())))
-    axes = _axes_of(event, fit, topology)
+    page = empty_page(style, _SIZE, _caption(event, hits))
+    axes = axes_of(event, fit, topology)
     right = side_of(next((axis for axis in axes if not axis.cascade), None))
     places = np.concatenate([event.detector.position, hits.position])
     east, north, up = np.eye(3)
     sights = _Sight(east, north, -up), _Sight(right, up, np.cross(right, up))
-    half = max(sight.reach(places) for sight in sights) + _MARGIN_M
-    low, high = places.min(axis=0) - _MARGIN_M, places.max(axis=0) + _MARGIN_M
+    half = max(sight.reach(places) for sight in sights) + MARGIN_M
+    low, high = box_of(places)
     span = Normalize(*time_range(hits))
     for sight, left, names in zip(sights, (0.068, 0.493), _names(right), strict=True):
         view = _add_view(page, style, left, sight, places, half, names)
@@ -73,13 +84,13 @@ def event_figure(
             _draw_axis(view, axis, style, low, high, sight)
     draw_scale(page, style, spheres, "first pulse (ns)", (0.89, 0.105, 0.014, 0.34), extend="both")
     write_legend(page, style, [*_sizes(hits, style, half), *_axis_handles(axes, style)], (0.858, 0.8), room=(0.14, 0.3))
-    _write_title(page, style, event, hits)
+    heading = heading_of(event, hits)
+    write_heading(page, style, heading.title, "   ".join(heading.notes), simulated=heading.simulated)
     return page
 
 
-def _axes_of(event: Event, fit: BestFit | Particle | None, topology: str) -> list[Axis]:
-    found = [] if fit is None else [axis_of(event, fit, "fit", topology)]
-    return found if event.truth is None else [*found, axis_of(event, event.truth, "truth", topology)]
+def _caption(event: Event, hits: Hits) -> str:
+    return event_caption(event, hits.charge_pe.size, float(hits.charge_pe.sum()), seen="flat")
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,12 +135,8 @@ def _side_name(right: Floats) -> str:
 
 def _draw_strings(axes: Axes, event: Event, style: Style, sight: _Sight) -> None:
     """Draw each string as a line from its first module to its last, which from above is a point."""
-    detector = event.detector
-    string = detector.dom[:, 0]
-    first = np.flatnonzero(np.diff(string, prepend=string[0] - 1))
-    last = np.append(first[1:], len(string)) - 1
-    ends = np.stack([detector.position[first], detector.position[last], np.full((len(first), 3), np.nan)], axis=1)
-    x, y = ends.reshape(-1, 3) @ sight.right, ends.reshape(-1, 3) @ sight.up
+    ends = strings_of(event.detector)
+    x, y = ends @ sight.right, ends @ sight.up
     look: dict[str, Any] = {"color": style.faint, "alpha": 0.6, "lw": 0.5, "zorder": 1}
     axes.plot(x, y, marker="" if sight.up[2] else "o", ms=2.2, mew=0, **look)
 
@@ -198,10 +205,3 @@ def _sizes(hits: Hits, style: Style, half: float) -> list[Line2D]:
         look: dict[str, Any] = {"ls": "", "marker": "o", "mew": 0.5, "ms": diameter * points}
         handles.append(Line2D([], [], color=style.faint, markeredgecolor=style.ink, label=f"{charge:,.0f} PE", **look))
     return handles
-
-
-def _write_title(page: Page, style: Style, event: Event, hits: Hits) -> None:
-    title = f"Run {event.run}, event {event.event}   {event.utc[:19].replace('T', ' ')} UTC"
-    counts = f"{hits.charge_pe.size} of {len(event.detector):,} modules hit", f"{hits.charge_pe.sum():,.0f} PE"
-    line = "   ".join([*([event.kind] if event.kind else []), event.detector.name, *counts])
-    write_heading(page, style, title, line, simulated=event.simulated)

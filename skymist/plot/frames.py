@@ -3,9 +3,9 @@
 Every frame is right-handed and seen from inside the sphere, so longitudes grow to the left.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -18,9 +18,14 @@ FrameName = Literal["equatorial", "galactic", "local"]
 FRAMES = ("equatorial", "galactic", "local")
 
 _STEPS_DEG = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 45, 90)
+_PARALLELS = range(-60, 90, 30)
+_MERIDIANS = range(-120, 180, 60)
 _SITE = ("latitude_deg", "longitude_deg", "x_bearing_deg")
 
 _Turn = Callable[[Any, Any], tuple[Floats, Floats]]
+
+Curve = tuple[Floats, Floats]
+"""x and y of its points."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,81 @@ def _local(attributes: Mapping[Any, Any]) -> Frame:
         return sky.to_sky(detector, time, np.pi / 2 - np.asarray(lat, float), lon)
 
     return Frame("local", f"zenith and azimuth, {detector.name or 'detector'}", np.pi, forward, backward, zenithal=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """A raster: where the centres of its pixels are in the view, ascending, and on the sky (radians)."""
+
+    x: Floats
+    y: Floats
+    ra: Floats
+    dec: Floats
+
+    @property
+    def range(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """The outer edges of the first and the last pixel, along x and along y."""
+        return _edges(self.x), _edges(self.y)
+
+
+def _edges(line: Floats) -> tuple[float, float]:
+    half = (line[1] - line[0]) / 2
+    return float(line[0] - half), float(line[-1] + half)
+
+
+def hammer_grid(frame: Frame, columns: int) -> Grid:
+    """Return the pixels of the Hammer ellipse, half as many rows as columns; those outside of it have no position.
+
+    Together they fill abs(x) <= 2 and abs(y) <= 1: the first centre is half a pixel within.
+    """
+    x, y = ((2 * np.arange(n) + 1 - n) / (columns / 2) for n in (columns, columns // 2))
+    return Grid(x, y, *frame.from_hammer(*np.meshgrid(x, y)))
+
+
+class LineName(NamedTuple):
+    """What a line of a graticule is called, and where that is written; `degrees` are those from the middle."""
+
+    text: str
+    degrees: int
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, eq=False)
+class Graticule:
+    """Lines of equal longitude and latitude on the Hammer ellipse.
+
+    Attributes
+    ----------
+    lines : tuple of Curve
+        Parallels and meridians.
+    sides : (Curve, Curve)
+        The right and the left half of the outline, each from south to north.
+    parallels, meridians : tuple of LineName
+        The former are named at the right edge, the latter at the equator.
+    """
+
+    lines: tuple[Curve, ...]
+    sides: tuple[Curve, Curve]
+    parallels: tuple[LineName, ...]
+    meridians: tuple[LineName, ...]
+
+
+def hammer_graticule(frame: Frame) -> Graticule:
+    """Return the graticule of a frame, every 30 degrees of latitude and 60 of longitude."""
+    turn, tilt = np.linspace(-np.pi, np.pi, 181), np.linspace(-np.pi / 2, np.pi / 2, 91)
+    up, across = np.radians(_PARALLELS), np.radians(_MERIDIANS)
+    lines = [hammer_of_offset(turn, each) for each in up] + [hammer_of_offset(each, tilt) for each in across]
+    middle = np.degrees(frame.middle)
+    return Graticule(
+        tuple(lines), (hammer_of_offset(-np.pi, tilt), hammer_of_offset(np.pi, tilt)),
+        _names([frame.latitude(each) for each in _PARALLELS], _PARALLELS, hammer_of_offset(-np.pi, up)),
+        _names([f"{round(middle + each) % 360}°" for each in _MERIDIANS], _MERIDIANS, hammer_of_offset(across, 0.0)),
+    )  # fmt: skip
+
+
+def _names(texts: Sequence[str], degrees: Sequence[int], at: Curve) -> tuple[LineName, ...]:
+    return tuple(map(LineName, texts, degrees, at[0].tolist(), at[1].tolist()))
 
 
 def to_hammer(lon: Any, lat: Any, middle: float = np.pi) -> tuple[Floats, Floats]:
@@ -206,6 +286,26 @@ class Plane:
     def pole(self) -> int:
         """Return +1 or -1 if that pole is in the image, else 0."""
         return next((pole for pole in (1, -1) if self.holds(0.0, pole * np.pi / 2)), 0)
+
+    def reach_deg(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Return the lowest and the highest of the degrees to the east of the middle, and of declination, in view."""
+        ra, dec = (np.degrees(angle) for angle in self._edge())
+        east = (ra - np.degrees(self.ra) + 180) % 360 - 180
+        dec = np.append(dec, 90.0 * self.pole()) if self.pole() else dec
+        return (float(east.min()), float(east.max())), (float(dec.min()), float(dec.max()))
+
+    def steps_deg(self) -> tuple[float, float]:
+        """Return how far apart lines of right ascension and of declination are: a few of each; 45 degrees at a pole."""
+        (west, east), (low, high) = self.reach_deg()
+        return 45.0 if self.pole() else step_deg(east - west), step_deg(high - low)
+
+    def _edge(self) -> tuple[Floats, Floats]:
+        """Return positions along the frame, as far as there is sky."""
+        line = np.linspace(-0.5, self.pixels - 0.5, 200)
+        low, high = np.full(200, -0.5), np.full(200, self.pixels - 0.5)
+        x, y = np.concatenate([line, line, low, high]), np.concatenate([low, high, line, line])
+        ra, dec = self.to_sky(x, y)
+        return ra[np.isfinite(ra)], dec[np.isfinite(dec)]
 
 
 def step_deg(span: float, most: int = 5) -> float:

@@ -9,6 +9,7 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from skymist.plot.captions import event_name
 from skymist.plot.style import Style
 
 _TEXT_KEY = {"png": "Description", "svg": "Description", "pdf": "Subject"}
@@ -110,16 +111,3 @@ def write_heading(page: Figure, style: Style, title: str, line: str, *, simulate
     if simulated:
         look: dict[str, Any] = {"size": 17, "weight": "bold", "va": "top", "ha": "right"}
         page.text(0.975, 1 - 0.6 * inch, "SIMULATED EVENT", color=style.warning, **look)
-
-
-def event_name(attributes: Mapping[Any, Any]) -> str:
-    """Return run, event and time of a map."""
-    event = attributes["event"]
-    return f"Run {event['run']}, event {event['event']}   {event['utc'][:19].replace('T', ' ')} UTC"
-
-
-def notes_of(attributes: Mapping[Any, Any], calibration: str, *more: str) -> list[str]:
-    """Return how a map was made: reconstruction, calibration, and whether it is complete."""
-    reconstruction = attributes["reconstruction"]
-    made = f"{reconstruction['name']} {reconstruction['version']}".strip()
-    return [made, f"regions: {calibration}", *more, *([] if attributes["complete"] else ["scan not complete"])]

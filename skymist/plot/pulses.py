@@ -3,13 +3,18 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skymist.errors import RequestError
 from skymist.model import sky
+from skymist.model.detector import Detector
 from skymist.model.event import Event, Particle
 from skymist.model.region import BestFit
 from skymist.model.sky import Floats
+from skymist.plot.captions import Heading
 
+MARGIN_M = 70.0
+"""Of a view around modules and light."""
 _LARGEST_M = 60.0
 _SMALLEST_M = 7.0
 
@@ -20,6 +25,8 @@ class Hits:
 
     Attributes
     ----------
+    dom : (n, 2) int16
+        String and number of the module on it.
     position : (n, 3) float64
         Metres.
     charge_pe : (n,) float64
@@ -30,6 +37,7 @@ class Hits:
         Of the sphere that is drawn: its volume is proportional to the charge, but none is too small to be seen.
     """
 
+    dom: NDArray[np.int16]
     position: Floats
     charge_pe: Floats
     time_ns: Floats
@@ -106,7 +114,10 @@ def hits_of(event: Event) -> Hits:
     np.minimum.at(first, at, time)
     begins = _quantile(time, charge, 0.1)
     radius = _LARGEST_M * np.cbrt(np.maximum(total, 0) / max(total.max(), 1e-9))
-    return Hits(event.detector.position[modules], total, first - begins, np.maximum(radius, _SMALLEST_M))
+    detector = event.detector
+    return Hits(
+        detector.dom[modules], detector.position[modules], total, first - begins, np.maximum(radius, _SMALLEST_M)
+    )  # fmt: skip
 
 
 def time_range(hits: Hits) -> tuple[float, float]:
@@ -135,6 +146,37 @@ def axis_of(event: Event, fit: BestFit | Particle, label: str, topology: str = "
         zenith, azimuth, vertex = fit.zenith, fit.azimuth, np.array([fit.x, fit.y, fit.z])
         topology = fit.topology or topology
     return Axis(label, zenith, azimuth, vertex, topology == "cascade")
+
+
+def axes_of(event: Event, fit: BestFit | Particle | None, topology: str = "") -> list[Axis]:
+    """Return what is drawn over the light: ``"fit"`` if there is one, and ``"truth"`` of a simulated event.
+
+    Parameters are those of `axis_of`.
+    """
+    both = {"fit": fit, "truth": event.truth}
+    return [axis_of(event, each, label, topology) for label, each in both.items() if each is not None]
+
+
+def box_of(places: Floats) -> tuple[Floats, Floats]:
+    """Return the lowest and the highest corner of the box in which tracks are drawn, (3,) each; metres."""
+    return places.min(axis=0) - MARGIN_M, places.max(axis=0) + MARGIN_M
+
+
+def strings_of(detector: Detector) -> Floats:
+    """Return the first and the last module of each string and a NaN after them, shape (3 n, 3); metres."""
+    string = detector.dom[:, 0]
+    first = np.flatnonzero(np.diff(string, prepend=string[0] - 1))
+    last = np.append(first[1:], len(string)) - 1
+    gap = np.full((len(first), 3), np.nan)
+    return np.stack([detector.position[first], detector.position[last], gap], axis=1).reshape(-1, 3)
+
+
+def heading_of(event: Event, hits: Hits) -> Heading:
+    """Return which event it is, its kind and detector, and how much light there was."""
+    title = f"Run {event.run}, event {event.event}   {event.utc[:19].replace('T', ' ')} UTC"
+    counts = f"{hits.charge_pe.size} of {len(event.detector):,} modules hit", f"{hits.charge_pe.sum():,.0f} PE"
+    notes = [*([event.kind] if event.kind else []), event.detector.name, *counts]
+    return Heading(title, notes, event.simulated)
 
 
 def side_of(axis: Axis | None) -> Floats:

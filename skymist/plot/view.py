@@ -16,6 +16,7 @@ from skymist.model import skymap as maps
 from skymist.model.contour import Contour
 from skymist.model.region import DEFAULT_CALIBRATION, BestFit, Calibration, Region
 from skymist.model.sky import Floats
+from skymist.plot.frames import Plane
 
 Marks = Mapping[str, tuple[float, float]]
 """Right ascension and declination of positions to show, by their names; radians."""
@@ -26,6 +27,9 @@ CONTAINMENTS = (0.5, 0.9)
 
 DEG2 = np.degrees(1.0) ** 2
 """Square degrees in a steradian."""
+
+_LEAST_TS = 1e-3
+"""Upper end of a scale of TS at least: a map without information has no TS above 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +146,56 @@ def earlier_of(given: Sequence[tuple[str, Contour | xr.Dataset]], calibration: s
             best = regions.best_fit(what)
             found.append(Earlier(label, polygons.contour(what, 0.9, calibration), best.ra, best.dec))
     return found
+
+
+def zoom_top(view: View, values: Floats, show: Show) -> float:
+    """Return the upper end of the colour scale of the surroundings of the best fit.
+
+    Parameters
+    ----------
+    view : View
+    values : ndarray
+        TS or probability per square degree (`show`) at the pixels.
+    show : {"ts", "probability"}
+
+    Returns
+    -------
+    float
+        Twice the level of the 90 % region, or the highest TS if that is the whole sky; or the highest density.
+    """
+    if show == "probability":
+        return float(view.density.max())
+    top = 2 * view.outer.ts if np.isfinite(view.outer.ts) else float(np.nanmax(values))
+    return max(top, _LEAST_TS)
+
+
+def sky_top(view: View, ts: Floats) -> float:
+    """Return the upper end of the colour scale of the whole sky: half of it is below, or the 90 % region in its half.
+
+    Parameters
+    ----------
+    view : View
+    ts : ndarray
+        At the pixels, NaN outside of the ellipse.
+    """
+    seen = ts[np.isfinite(ts)]
+    finite = view.outer.ts if np.isfinite(view.outer.ts) else 0.0
+    return max(4 * finite, float(np.median(seen)) if seen.size else 0.0, _LEAST_TS)
+
+
+def change_top(a: View, b: View) -> float:
+    """Return the upper end of the colour scale of a difference of TS; its lower end is the negative of it."""
+    return max([*(view.outer.ts for view in (a, b) if np.isfinite(view.outer.ts)), _LEAST_TS])
+
+
+def bodies_in(plane: Plane, view: View) -> Marks:
+    """Return those of Sun and Moon that are in a plane."""
+    return {name: place for name, place in view.bodies.items() if plane.holds(*place)}
+
+
+def has_galactic_plane(plane: Plane) -> bool:
+    """Return whether the galactic plane crosses a plane around a position."""
+    return bool(plane.holds(*sky.galactic_plane(3601)).any())
 
 
 def reach(region: Region, ra: float, dec: float) -> float:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
@@ -10,11 +9,10 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Ellipse
 
-from skymist.model import sky
 from skymist.model.region import DEFAULT_CALIBRATION, Calibration
 from skymist.plot import curves
-from skymist.plot.captions import map_caption
-from skymist.plot.frames import Frame, FrameName, frame_of, hammer_of_offset
+from skymist.plot.captions import map_caption, notes_of
+from skymist.plot.frames import Frame, FrameName, frame_of, hammer_graticule, hammer_grid
 from skymist.plot.marks import (
     best_handle,
     body_handles,
@@ -26,11 +24,13 @@ from skymist.plot.marks import (
     plane_handle,
     positions,
 )
-from skymist.plot.page import Page, draw_scale, empty_page, notes_of, write_legend, write_title
+from skymist.plot.page import Page, draw_scale, empty_page, write_legend, write_title
 from skymist.plot.style import Style, Theme, style_of
-from skymist.plot.view import Marks, View, view_of
+from skymist.plot.view import Marks, View, sky_top, view_of
 
 TS_LABEL = "TS = −2 Δ ln L"
+COLUMNS = 1000
+"""Pixels across the ellipse."""
 
 
 def sky_figure(
@@ -84,11 +84,9 @@ def sky_handles(view: View, style: Style) -> list[Line2D]:
 
 def draw_sky(axes: Axes, view: View, style: Style, frame: Frame) -> AxesImage:
     """Draw the TS of the whole sky; the colour scale is the square root."""
-    ts = view.ts_at(*frame.from_hammer(*np.meshgrid(np.linspace(-2, 2, 1000), np.linspace(-1, 1, 500))))
-    seen = ts[np.isfinite(ts)]
-    finite = view.outer.ts if np.isfinite(view.outer.ts) else 0.0
-    top = max(4 * finite, float(np.median(seen)) if seen.size else 0.0, 1e-3)
-    image = axes.imshow(ts, style.colours, PowerNorm(0.5, 0, top), extent=(-2, 2, -1, 1), origin="lower")
+    grid = hammer_grid(frame, COLUMNS)
+    ts = view.ts_at(grid.ra, grid.dec)
+    image = axes.imshow(ts, style.colours, PowerNorm(0.5, 0, sky_top(view, ts)), extent=(-2, 2, -1, 1), origin="lower")
     image.set_clip_path(Ellipse((0, 0), 4, 2, transform=axes.transData))
     _draw_graticule(axes, style, frame)
     _draw_curves(axes, view, style, frame)
@@ -106,7 +104,7 @@ def draw_sky(axes: Axes, view: View, style: Style, frame: Frame) -> AxesImage:
 def _draw_curves(axes: Axes, view: View, style: Style, frame: Frame) -> None:
     """Draw the galactic plane and the contours."""
     handle = plane_handle(style)
-    handle.set_data(*curves.in_frame([sky.unit(*sky.galactic_plane(1001))], frame, closed=False))
+    handle.set_data(*curves.in_frame(curves.galactic_plane(), frame, closed=False))
     axes.add_line(handle)
     for found, colour in zip(view.contours, (style.inner, style.outer), strict=True):
         line = curves.in_frame(found.rings(), frame)
@@ -115,20 +113,17 @@ def _draw_curves(axes: Axes, view: View, style: Style, frame: Frame) -> None:
 
 def _draw_graticule(axes: Axes, style: Style, frame: Frame) -> None:
     """Draw and name lines of equal longitude and latitude, and the outline."""
-    turn, tilt = np.linspace(-np.pi, np.pi, 181), np.linspace(-np.pi / 2, np.pi / 2, 91)
+    graticule = hammer_graticule(frame)
     look: dict[str, Any] = {"color": style.faint, "lw": 0.5}
     text: dict[str, Any] = {
         "textcoords": "offset points", "color": style.ink, "size": 11, "path_effects": style.halo(2), "zorder": 5,
     }  # fmt: skip
-    for degrees in range(-60, 90, 30):
-        axes.plot(*hammer_of_offset(turn, np.radians(degrees)), **look)
-        x, y = hammer_of_offset(-np.pi, np.radians(degrees))
-        name, out = frame.latitude(degrees), (4 + abs(degrees) / 10, 0)
-        axes.annotate(name, (float(x), float(y)), out, va="center", annotation_clip=False, **text)
-    for degrees in range(-120, 180, 60):
-        axes.plot(*hammer_of_offset(np.radians(degrees), tilt), **look)
-        x, y = hammer_of_offset(np.radians(degrees), 0.0)
-        name = f"{round(np.degrees(frame.middle) + degrees) % 360}°"
-        axes.annotate(name, (float(x), float(y)), (0, -3), ha="center", va="top", **text)
-    for edge in (-np.pi, np.pi):
-        axes.plot(*hammer_of_offset(edge, tilt), color=style.ink, lw=1)
+    for line in graticule.lines:
+        axes.plot(*line, **look)
+    for name in graticule.parallels:
+        out = 4 + abs(name.degrees) / 10, 0
+        axes.annotate(name.text, (name.x, name.y), out, va="center", annotation_clip=False, **text)
+    for name in graticule.meridians:
+        axes.annotate(name.text, (name.x, name.y), (0, -3), ha="center", va="top", **text)
+    for side in graticule.sides:
+        axes.plot(*side, color=style.ink, lw=1)

@@ -14,7 +14,7 @@ from skymist.model import sky
 from skymist.model.contour import Contour
 from skymist.model.region import DEFAULT_CALIBRATION, Calibration
 from skymist.plot import curves
-from skymist.plot.captions import map_caption
+from skymist.plot.captions import map_caption, notes_of
 from skymist.plot.chart import Chart, add_chart, draw_compass, draw_plane, draw_scale_bar
 from skymist.plot.frames import Plane
 from skymist.plot.marks import (
@@ -29,9 +29,20 @@ from skymist.plot.marks import (
     positions,
     region_handles,
 )
-from skymist.plot.page import Page, draw_scale, empty_page, notes_of, write_legend, write_title
+from skymist.plot.page import Page, draw_scale, empty_page, write_legend, write_title
 from skymist.plot.style import Style, Theme, style_of
-from skymist.plot.view import Earlier, Marks, Show, View, earlier_of, reach, view_of
+from skymist.plot.view import (
+    Earlier,
+    Marks,
+    Show,
+    View,
+    bodies_in,
+    earlier_of,
+    has_galactic_plane,
+    reach,
+    view_of,
+    zoom_top,
+)
 from skymist.plot.whole_sky import TS_LABEL
 
 WIDEST = 1.4
@@ -94,11 +105,8 @@ def draw_zoom(chart: Chart, view: View, earlier: Sequence[Earlier], show: Show =
     """Draw cells, contours and positions around the best fit."""
     plane, style, axes = chart.plane, chart.style, chart.axes
     values = view.shown_at(show, *plane.grid())
-    if show == "ts":
-        top = 2 * view.outer.ts if np.isfinite(view.outer.ts) else float(np.nanmax(values))
-        image: AxesImage = axes.imshow(values, style.colours, Normalize(0, max(top, 1e-3)), origin="lower")
-    else:
-        image = axes.imshow(values, style.rising, Normalize(0, float(view.density.max())), origin="lower")
+    colours = style.colours if show == "ts" else style.rising
+    image: AxesImage = axes.imshow(values, colours, Normalize(0, zoom_top(view, values, show)), origin="lower")
     draw_plane(chart)
     for found, colour in zip(view.contours, (style.inner, style.outer), strict=True):
         line = curves.in_plane(found.rings(), plane)
@@ -130,12 +138,10 @@ def _draw_positions(chart: Chart, view: View, earlier: Sequence[Earlier], handle
 def zoom_handles(chart: Chart, view: View, earlier: Sequence[Earlier]) -> list[Line2D]:
     """Return what stands in the legend: of galactic plane, Sun and Moon only what is in view."""
     style = chart.style
-    inside = chart.plane.holds(*positions(view.bodies))
-    bodies = {name: place for (name, place), here in zip(view.bodies.items(), inside, strict=True) if here}
-    plane = [plane_handle(style)] if chart.plane.holds(*sky.galactic_plane(3601)).any() else []
+    plane = [plane_handle(style)] if has_galactic_plane(chart.plane) else []
     return [
         best_handle(view.best, style), *mark_handles(view.marks, style), *region_handles(view, style),
-        *earlier_handles(earlier, style), *plane, *body_handles(bodies, style),
+        *earlier_handles(earlier, style), *plane, *body_handles(bodies_in(chart.plane, view), style),
     ]  # fmt: skip
 
 

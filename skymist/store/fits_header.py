@@ -24,8 +24,10 @@ _ERRORS = {
     "RA_ERR_PLUS": "ra_plus", "RA_ERR_MINUS": "ra_minus", "DEC_ERR_PLUS": "dec_plus", "DEC_ERR_MINUS": "dec_minus",
 }  # fmt: skip
 _PERCENT = 50, 90
+_DENSITY = "multi-order-fits"  # as `skymist.store.peers` calls it, which needs this module
 _NOT_PRINTABLE = re.compile(r"[^ -~]")
 _SHORT = 68  # characters of a text that stands in one card
+_CARD = 80  # characters of a card
 
 
 def pixel_cards(ordering: str, indexing: str, nside: int) -> list[Card]:
@@ -82,7 +84,10 @@ def set_cards(header: fits.Header, cards: Iterable[Card]) -> None:
             plain = _NOT_PRINTABLE.sub("?", plain)
         if isinstance(plain, str) and len(plain.replace("'", "''")) > _SHORT and "LONGSTRN" not in header:
             header["LONGSTRN"] = ("OGIP 1.0", "long texts go on in CONTINUE")
-        header[keyword if len(keyword) <= 8 else f"HIERARCH {keyword}"] = (plain, comment)
+        if len(keyword) > 8:
+            keyword = f"HIERARCH {keyword}"
+            comment = comment if len(f"{keyword} = '{plain}' / {comment}") <= _CARD else ""  # astropy would warn
+        header[keyword] = (plain, comment)
 
 
 def _event_cards(attributes: Mapping[str, Any]) -> list[Card]:
@@ -109,13 +114,26 @@ def _origin_cards(attributes: Mapping[str, Any]) -> list[Card]:
     return [
         ("SENDER", "skymist", "who made this map"),
         ("CREATOR", attributes["software"], "software"),
-        ("DATE", attributes["created"].removesuffix("Z").removesuffix("+00:00"), "UTC at which the scan was made"),
+        *_date_cards(attributes["created"]),
         ("SCANID", attributes["scan_id"], ""),
         ("RECO", reconstruction["name"], "reconstruction"),
         ("RECOVERS", reconstruction["version"], "its version"),
         ("RECOOPTS", json.dumps(reconstruction["options"], sort_keys=True), "its options"),
         ("COMPLETE", bool(attributes["complete"]), "whether the scan was finished"),
+        *floor_cards(attributes),
     ]
+
+
+def floor_cards(attributes: Mapping[str, Any]) -> list[Card]:
+    """Return the sigma of the Gaussian that the probability of a map was convolved with, if it was."""
+    floor = attributes.get("floor")
+    return [("FLOORDEG", floor["sigma_deg"], "[deg] sigma it was convolved with")] if floor else []
+
+
+def _date_cards(created: str) -> list[Card]:
+    """Return when the scan was made; results of others do not tell, and an empty date is one nobody can read."""
+    date = created.removesuffix("Z").removesuffix("+00:00")
+    return [("DATE", date, "UTC at which the scan was made")] if date else []
 
 
 def _stream_cards(event: Mapping[str, Any]) -> list[Card]:
@@ -131,7 +149,7 @@ def _region_cards(skymap: xr.Dataset, calibration: str | Calibration) -> list[Ca
         ("CALIBRAT", calibration.name, "how containment becomes a TS level"),
         ("RA", np.degrees(best.ra), "[deg] best fit, centre of its cell"),
         ("DEC", np.degrees(best.dec), "[deg] best fit, centre of its cell"),
-        ("NLLH", best.nllh, "-ln L at the best fit"),
+        *([] if _is_density(skymap.attrs) else [("NLLH", best.nllh, "-ln L at the best fit")]),
         ("ENERGY", best.energy_gev, "[GeV] at the best fit"),
     ]
     found = {percent: regions.region(skymap, percent / 100, calibration) for percent in _PERCENT}
@@ -140,6 +158,11 @@ def _region_cards(skymap: xr.Dataset, calibration: str | Calibration) -> list[Ca
     levels = [f"{region.ts:.4g}" for region in found.values()]
     said = f"50%(90%) uncertainty location => Change in 2LLH of {levels[0]}({levels[1]})"
     return [*cards, ("COMMENTS", said, "")]
+
+
+def _is_density(attributes: Mapping[str, Any]) -> bool:
+    """Tell whether a map was read from FITS: it has no likelihood, and ``nllh`` is minus the logarithm of a density."""
+    return bool(attributes.get("imported", {}).get("format") == _DENSITY)
 
 
 def _error_cards(region: Region, percent: int) -> list[Card]:

@@ -21,7 +21,9 @@ from skymist.model.region import DEFAULT_CALIBRATION, Region
 from skymist.store import contours as outlines
 from skymist.store import fits, moc, skyscan
 from skymist.store.diagnostics import read_diagnostics
-from skymist.store.place import Place, Where, place, write_bytes
+from skymist.store.fits_header import floor_cards
+from skymist.store.peers import is_peer_map
+from skymist.store.place import LocalPlace, Place, Where, place, write_bytes
 from skymist.workflow import products
 from skymist.workflow.products import CONTAINMENTS
 
@@ -135,7 +137,8 @@ def export(data: xr.Dataset, kind: str, to: Where | None = None, calibration: st
     UnknownNameError
         If `kind` or the calibration is not known.
     RequestError
-        If this map cannot be given in that format, or the file would take the place of the map itself.
+        If this map cannot be given in that format, or the file would take the place of the map itself, or ``json``
+        that of a result of Skymap Scanner.
     StoreError
         If the file cannot be written.
     """
@@ -181,16 +184,17 @@ def beside(data: xr.Dataset, kind: str) -> Place:
     RequestError
         If it was read from nowhere.
     """
-    if "source" not in data.encoding:
+    source = _source(data)
+    if source is None:
         raise RequestError("the map was read from no file: say where what is made of it goes")
-    return place(data.encoding["source"]).with_name(name_of(data, kind))
+    return source.with_name(name_of(data, kind))
 
 
 def name_of(data: xr.Dataset, kind: str) -> str:
     """Return the usual name of a file of a map; that of the event if the map was read from nowhere."""
     event = data.attrs["event"]
-    source = place(data.encoding["source"]).name if "source" in data.encoding else ""
-    stem = _ENDINGS.sub("", source) or f"run{event['run']:08d}.evt{event['event']:012d}"
+    source = _source(data)
+    stem = _ENDINGS.sub("", source.name if source else "") or f"run{event['run']:08d}.evt{event['event']:012d}"
     floor = f".floor{data.attrs['floor']['sigma_deg']:g}" if "floor" in data.attrs else ""
     return f"{stem}{floor}{format_of(kind).ending}"
 
@@ -207,10 +211,21 @@ def format_of(kind: str) -> Format:
     return EXPORTS[kind]
 
 
+def _source(data: xr.Dataset) -> Place | None:
+    """Return what a map was read from, under its own name where that was told as ``.`` or ``..``."""
+    if "source" not in data.encoding:
+        return None
+    kept = place(data.encoding["source"])
+    return LocalPlace(kept.path.resolve()) if isinstance(kept, LocalPlace) and kept.name in ("", "..") else kept
+
+
 def _write(making: Making, kind: str, where: Place) -> Place:
     write = format_of(kind).write
     if _takes_place(where, making.data.encoding.get("source")):
         raise RequestError(f"{where} is the map itself, or in it: give another place for what is made of it")
+    # The same scan often lies there as JSON and NPZ, and the JSON has the name that our summary would get.
+    if kind == "json" and where.exists() and is_peer_map(where.read_bytes()):
+        raise RequestError(f"{where} is a map of another program: give another place for what would replace it")
     write(making, where)
     return where
 
@@ -254,7 +269,8 @@ def _csv(making: Making, path: Place) -> None:
 
 
 def _json(making: Making, path: Place) -> None:
-    document = products.summary(making.data, making.calibration, {}, {})
+    floor = {key: value for key, value in making.meta.items() if key == "floor_deg"}
+    document = {**products.summary(making.data, making.calibration, {}, {}), **floor}
     write_bytes(path, (json.dumps(document, indent=2) + "\n").encode())
 
 
@@ -278,6 +294,7 @@ def _moc(making: Making, path: Place) -> None:
         "DATE-OBS": event["utc"], "SIMULAT": said["simulated"], "SCANID": said["scan_id"],
         "RECO": said["reconstruction"], "CALIBRAT": making.calibration, "CONTAIN": found.containment,
         "TS_LEVEL": found.ts, "AREADEG2": found.area_deg2,
+        **{name: value for name, value, _ in floor_cards(making.data.attrs)},
     }  # fmt: skip
     moc.write_moc(found.cells, path, cards)
 

@@ -14,7 +14,7 @@ from skymist.model.calibrations import side_by_side
 from skymist.model.comparison import compare
 from skymist.model.contour import Contour, contours
 from skymist.model.detector import Detector
-from skymist.model.extent import CONVENTIONS, extent
+from skymist.model.extent import CENTRES, CONTOUR, CORNERS, of_centres, of_contour, of_corners
 from skymist.model.searched import position
 from skymist.store.place import Where
 from skymist.workflow.plain import plain
@@ -115,7 +115,10 @@ def regions(
         If a containment makes no sense or the calibration does not have it.
     """
     outlines = contours(data, containments, calibration)
-    said = {_percent(each.containment): _of_contour(data, each, calibration) for each in outlines}
+    find, best = region.finder(data), region.best_fit(data)
+    said = {
+        _percent(each.containment): _of_contour(each, find(each.containment, calibration), best) for each in outlines
+    }
     others = {"calibrations": [asdict(row) for row in side_by_side(data, containments)]} if compared else {}
     return dict(plain({**_about(data, calibration), "regions": said, **others}))
 
@@ -188,13 +191,13 @@ def _name(data: xr.Dataset) -> dict[str, Any]:
 _EVENT = "run", "event", "utc", "kind", "simulated"
 
 
-def _of_contour(data: xr.Dataset, found: Contour, calibration: str) -> dict[str, Any]:
-    cells = region.region(data, found.containment, calibration)
-    errors = {each: extent(data, found.containment, calibration, each)._asdict() for each in CONVENTIONS}
+def _of_contour(found: Contour, cells: region.Region, best: region.BestFit) -> dict[str, Any]:
+    errors = {CORNERS: of_corners(cells), CENTRES: of_centres(cells, best), CONTOUR: of_contour(found, best)}
     return {
         "ts": cells.ts, "area_deg2": cells.area_deg2, "contour_area_deg2": found.area_deg2,
         "perimeter_deg": found.perimeter_deg, "pieces": len(found.polygons),
-        "holes": sum(len(rings) - 1 for rings in found.polygons), "open": cells.open, "errors": errors,
+        "holes": sum(len(rings) - 1 for rings in found.polygons), "open": cells.open,
+        "errors": {name: each._asdict() for name, each in errors.items()},
     }  # fmt: skip
 
 
@@ -212,7 +215,8 @@ _PLACE = ("latitude_deg", "longitude_deg", "x_bearing_deg")
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:g}"
+    """Return a containment as the name of a region: different ones have different names."""
+    return f"{100 * share:.12g}"
 
 
 def _level(data: xr.Dataset, share: float, calibration: str) -> dict[str, float]:

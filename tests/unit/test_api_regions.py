@@ -9,12 +9,12 @@ import pytest
 import xarray as xr
 from astropy import units as u
 from astropy.coordinates import SkyCoord
-from maps import random_map
+from maps import of_cells, random_map
 from serving import Site, check_problem, opened, serving
 
 import skymist
 from skymist.errors import RequestError
-from skymist.model import skymap
+from skymist.model import sky, skymap
 from skymist.model.region import best_fit, region
 from skymist.records.tokens import Access
 from skymist.store.zarr import SkyMapStore, read_skymap
@@ -133,6 +133,9 @@ def test_what_makes_no_sense_is_told(site: Site, event: str, one: Kept) -> None:
         check_problem(site.call("viewer", "GET", f"/scans/{scan}/position?{at}"), 422, where)
     check_problem(site.call("viewer", "GET", f"/scans/{scan}/difference?other={bare}"), 404, "has no map yet")
     check_problem(site.call("viewer", "GET", f"/scans/{scan}/difference?other={'0' * 64}"), 422, "no scan is called")
+    failed, _ = keep(site, event, 6, of_cells(sky.all_cells(2), np.full(48, np.nan)))
+    told = f"no cell of the map of scan {failed[:12]} has a likelihood yet"
+    check_problem(site.call("viewer", "GET", f"/scans/{scan}/difference?other={failed}"), 404, told)
     check_problem(site.call("viewer", "GET", f"/scans/{scan}/difference?other=xyz"), 422, "query.other")
 
 

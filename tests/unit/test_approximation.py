@@ -114,3 +114,11 @@ def test_regions_of_one_cell_and_of_the_whole_sky() -> None:
         assert found.probability > 0.99
     with pytest.raises(RequestError, match="not between 0 and 1"):
         circle(whole, 1.5)
+
+
+@pytest.mark.parametrize("nside", [2**26, 2**29])
+def test_a_cell_that_cannot_be_divided_has_an_ellipse(nside: int) -> None:
+    cell = sky.uniq_of(nside, 77777)
+    found = ellipse(of_cells(np.array([cell]), np.zeros(1)), 0.9, "wilks")
+    assert found.area_deg2 == pytest.approx(float(sky.area_sr(cell)) * np.degrees(1) ** 2)
+    assert found.probability == pytest.approx(1, abs=0.15)

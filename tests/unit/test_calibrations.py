@@ -1,5 +1,6 @@
 """All calibrations of one map in a table."""
 
+import math
 from dataclasses import asdict
 
 import pytest
@@ -9,6 +10,7 @@ from skymist.errors import RequestError
 from skymist.model.calibrations import side_by_side
 from skymist.model.floor import with_floor
 from skymist.model.region import population_levels, region
+from skymist.workflow.products import regions
 
 
 def test_any_map_has_three_and_each_row_is_its_region() -> None:
@@ -35,6 +37,13 @@ def test_those_of_the_map_and_of_its_reconstruction_come_last() -> None:
     }  # fmt: skip
     smeared = {row.calibration for row in side_by_side(with_floor(data, 0.2), (0.9,))}
     assert smeared == {"wilks", "icecube-2016", "probability"}  # those levels are of another TS
+
+
+def test_containments_that_differ_little_are_named_apart() -> None:
+    shares = 0.29, 0.5, 0.9, 0.9973002, 0.9973003, 0.9999999
+    found = regions(random_map(0, finest=128), "wilks", shares)["regions"]
+    assert list(found) == ["29", "50", "90", "99.73002", "99.73003", "99.99999"]
+    assert [each["ts"] for each in found.values()] == pytest.approx([-2 * math.log1p(-share) for share in shares])
 
 
 def test_a_containment_that_some_do_not_know_leaves_them_out() -> None:

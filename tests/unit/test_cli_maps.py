@@ -112,6 +112,15 @@ def test_results_that_do_not_tell_need_to_be_told(shell: Shell, shared: Path) ->
     assert up["best"]["dec"] == pytest.approx(-down["best"]["dec"])
 
 
+def test_what_one_of_two_maps_has_to_be_told_does_not_change_the_other(shell: Shell, shared: Path) -> None:
+    old = str(shared / LEGACY)
+    for kind in ("fits", "skyscan-json"):
+        (made,) = shell.json("export", old, "--format", kind, "--to", f"a.{kind}", *TOLD)["files"].values()
+        found = shell.json("diff", old, made, *TOLD)
+        assert (found["same_event"], found["separation_deg"]) == (True, 0.0)
+        assert found["overlaps"][1]["iou"] == pytest.approx(1)
+
+
 def test_maps_of_others_are_shown_as_ours(shell: Shell, folder: Path) -> None:
     ours = shell.json("show", str(folder / "one.zarr"))
     for file in ("one.skyscan.json", "one.skyscan.npz"):
@@ -218,7 +227,8 @@ def test_export_of_a_result_of_others_leaves_it_alone(shell: Shell, folder: Path
         (("export", "one.zarr"), "one of --format FORMAT and --all"),
         (("export", "one.zarr", "--all", "--format", "png"), "one of --format FORMAT and --all"),
         (("export", "one.zarr", "--format", "gif"), "no export format is called 'gif'; there are: contours-ecsv,"),
-        (("regions", "nowhere.json"), "nowhere.json"),
+        (("regions", "nowhere.json"), "nowhere.json: there is no such file"),
+        (("show", "one.zarr", "--convention", "up"), "no declination convention is called 'up'"),
         (("diff", "one.zarr", "nowhere.fits"), "nowhere.fits"),
         (("shapes", "note.txt"), "none of the formats that are understood"),
         (("show", "."), "not a sky map store"),

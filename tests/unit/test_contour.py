@@ -243,6 +243,15 @@ def test_level_that_is_the_value_of_a_leaf_counts_it_in_and_runs_to_the_middle()
     fits_its_cells(data, 0.9, at(float(ts[30])))
 
 
+def test_values_that_only_rounding_tells_apart_have_a_contour_between_them() -> None:
+    cells = sky.all_cells(4)
+    ts = np.append(0.0, np.full(cells.size - 1, 2.5))
+    ts[80:120] = np.nextafter(2.5, 3)
+    assert np.sqrt(ts[80]) == np.sqrt(2.5)
+    drawn = fits_its_cells(of_cells(cells, ts / 2), 0.9, at(2.5))
+    assert np.isfinite(np.concatenate(drawn.rings())).all()
+
+
 def test_single_cell_is_a_polygon_of_a_size_that_it_may_have() -> None:
     cells = sky.all_cells(8)
     for row in (0, 17, 40, 63, 400, 767):
@@ -334,3 +343,9 @@ def test_wishes_that_make_no_sense_are_refused() -> None:
         contour(data, 0.9, "pear")
     with pytest.raises(ReadError, match="no cell with a finite likelihood"):
         contour(of_cells(sky.all_cells(1), np.full(12, np.nan)), 0.9)
+
+
+def test_a_cell_too_small_for_arithmetic_is_told() -> None:
+    cell = sky.cell_at(2**27, 1.0, 0.3)
+    with pytest.raises(RequestError, match=f"nside {2**27} are too small for a contour"):
+        contour(of_cells(np.array([cell]), np.array([5.0])), 0.9)

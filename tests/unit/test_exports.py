@@ -117,6 +117,13 @@ def test_dates_of_files_of_a_result_of_others_are_dates(files: dict[str, Path], 
         assert dates == {"DATE-OBS": pytest.approx(again.attrs["event"]["mjd"])}
 
 
+def test_a_density_is_not_said_to_be_a_likelihood(files: dict[str, Path], tmp_path: Path) -> None:
+    headers = [getheader(str(files["fits"]), 1)]
+    headers.append(getheader(str(export(load_map(files["fits"]), "fits", tmp_path / "a.fits", "wilks")), 1))
+    assert headers[0]["RA"] == headers[1]["RA"]
+    assert ["NLLH" in each for each in headers] == [True, False]
+
+
 def test_one_file_alone_is_the_same(files: dict[str, Path], kept: Path, tmp_path: Path) -> None:
     for kind in ("fits", "json", "csv", "moc", "geojson", "skyscan-json"):
         alone = export(load_map(kept), kind, tmp_path / files[kind].name, "wilks")
@@ -186,9 +193,9 @@ def test_a_floor_is_in_the_names_of_files_and_in_the_probability(tmp_path: Path)
     data = load_map(kept, floor_deg=0.3)
     file = export(data, "fits")
     assert str(file) == str(tmp_path / "map.floor0.3.multiorder.fits.gz")
-    told = {kind: export(data, kind) for kind in ("moc", "fits-flat", "json")}
+    told = {kind: export(data, kind) for kind in ("moc", "json")}
     assert json.loads(told.pop("json").read_bytes())["floor_deg"] == 0.3
-    assert [getheader(str(each), 1)["FLOORDEG"] for each in (file, *told.values())] == [0.3] * 3
+    assert [getheader(str(each), 1)["FLOORDEG"] for each in (file, *told.values())] == [0.3] * 2
     wide = region(load_map(str(file)), 0.9, "probability").area_deg2
     expected = np.pi * 2 * np.log(10) * (0.15**2 + 0.3**2)  # a Gaussian of both widths
     assert wide == pytest.approx(expected, rel=0.05)

@@ -286,6 +286,16 @@ def test_a_level_without_bound_is_left_out(tmp_path: Path) -> None:
     assert header["COMMENTS"].endswith("2(inf)")
 
 
+@pytest.mark.parametrize("length", [30, 50, 62, 90])
+def test_a_comment_that_does_not_fit_beside_a_long_text_is_left_out(tmp_path: Path, length: int) -> None:
+    cells = of_cells(sky.all_cells(1), np.arange(12.0))
+    event = {**cells.attrs["event"], "kind": "k" * length}
+    made = cells.assign_attrs(event=event, software="", created="")
+    header = fits.getheader(write_multiorder(made, tmp_path / "map.fits"), 1)
+    assert header["EVENT-TYPE"] == "k" * length
+    assert bool(header.comments["EVENT-TYPE"]) == (length == 30)
+
+
 def test_what_fits_cannot_hold_is_left_out_of_the_header(tmp_path: Path) -> None:
     event = {**ATTRIBUTES["event"], "kind": "caf\u00e9\nnight"}
     more = {"INF": np.inf, "NAN": np.float32("nan"), "FINE": np.float32(0.5)}

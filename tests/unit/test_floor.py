@@ -9,6 +9,7 @@ from maps import of_cells, random_map
 from skymist.errors import ReadError, RequestError
 from skymist.model import floor, sky, skymap
 from skymist.model.floor import with_floor
+from skymist.model.reconstruction import Status
 from skymist.model.region import best_fit, region
 
 
@@ -137,14 +138,25 @@ def test_a_region_that_reaches_what_was_not_looked_at_stays_open() -> None:
     )
     assert region(rough, 0.9, "wilks").open
     assert region(with_floor(rough, 0.2), 0.9, "wilks").open
+    failed = data.assign(nllh=data["nllh"].where(nth_best(data) != 5))
+    assert not region(failed, 0.9, "wilks").open
+    assert not region(with_floor(failed, 0.2), 0.9, "wilks").open
+
+
+def nth_best(data: xr.Dataset) -> np.ndarray:
+    return np.argsort(np.argsort(data["nllh"].to_numpy()))
 
 
 def test_a_cell_without_value_gets_that_of_those_around() -> None:
     cells = sky.all_cells(32)
     nllh = 200 * sky.separation(*sky.centers(cells), 1.0, 0.5) ** 2
     whole = with_floor(of_cells(cells, nllh), 4.0)
-    nllh[np.argsort(nllh)[3]] = np.nan
-    found = with_floor(of_cells(cells, nllh), 4.0)
+    lost = np.argsort(nllh)[3]
+    nllh[lost] = np.nan
+    data = of_cells(cells, nllh)
+    data["status"][lost] = Status.FAILED
+    found = with_floor(data, 4.0)
+    assert (skymap.failures(data), skymap.failures(found)) == (1, 0)
     assert np.isfinite(found["nllh"].to_numpy()).all()
     assert np.abs(found["nllh"].to_numpy() - whole["nllh"].to_numpy()).max() < 0.2
 

@@ -52,9 +52,25 @@ def test_it_is_what_ligo_skymap_has(seed: int, oracle: Callable[..., Any]) -> No
 
 def test_cells_of_the_same_density_come_in_together() -> None:
     density, area = np.array([1.0, 3.0, 1.0, 2.0, 0.0]), np.array([0.1, 0.1, 0.2, 0.15, 0.5])
-    probability, square_degrees = searched(density, area)
+    with np.errstate(divide="ignore"):
+        ts = -2 * np.log(density / 3)
+    probability, square_degrees = searched(ts, density, area)
     np.testing.assert_allclose(probability, [0.9, 0.3, 0.9, 0.6, 0.9])
     np.testing.assert_allclose(square_degrees / np.degrees(1) ** 2, [0.55, 0.1, 0.55, 0.25, 1.05])
+
+
+def test_far_cells_keep_their_order_where_the_density_is_too_small_for_a_number() -> None:
+    cells = sky.all_cells(4)
+    nllh = 1000.0 * np.arange(cells.size)
+    nllh[7] = np.nan
+    data = of_cells(cells, nllh)
+    for row in (0, 1, 100, 191):
+        ra, dec = (float(angle) for angle in sky.centers(cells[row]))
+        found = position(data, ra, dec)
+        assert found.searched_area_deg2 == pytest.approx((row + 1 - (row > 7)) / 192 * 129600 / np.pi)
+        assert found.searched_probability == pytest.approx(1)
+    failed = position(data, *(float(angle) for angle in sky.centers(cells[7])))
+    assert (failed.density, failed.searched_area_deg2) == (0, pytest.approx(129600 / np.pi))
 
 
 def test_the_best_fit_itself_and_a_cell_whose_parent_stands_in() -> None:

@@ -106,10 +106,9 @@ def test_neighbours_touch() -> None:
         cells = sky.all_cells(nside)
         around = sky.neighbours(cells)
         assert around.shape == (cells.size, 8)
-        for cell, others in zip(cells, around, strict=True):
-            own = sky.corners([cell])[0]
-            shared = np.isclose(own[None, :, None], sky.corners(others)[:, None], atol=1e-9).all(-1).any((1, 2))
-            assert shared.all()
+        own, theirs = sky.corners(cells), sky.corners(around.ravel()).reshape(cells.size, 8, 4, 3)
+        apart = np.abs(own[:, None, :, None] - theirs[:, :, None]).max(-1)
+        assert np.all(apart.min((2, 3)) < 1e-9)
 
 
 def test_galactic_positions_as_astropy_has_them() -> None:
@@ -157,6 +156,12 @@ def test_sun_at_the_equinox_and_moon_at_an_eclipse() -> None:
     assert abs(np.degrees(ra + np.pi) % 360 - 180) < 0.4
     eclipse = np.datetime64("2024-04-08T18:17:16", "ns")  # greatest eclipse; gamma 0.34 Earth radii is 0.33 degrees
     assert 0.25 < np.degrees(sky.separation(*sky.sun(eclipse), *sky.moon(eclipse))) < 0.4
+
+
+def test_without_a_time_there_is_no_sun() -> None:
+    for body in (sky.sun, sky.moon):
+        with pytest.raises(RequestError, match="without a time"):
+            body(np.datetime64("NaT", "ns"))
 
 
 def test_the_sun_shines_in_years_without_known_leap_seconds() -> None:

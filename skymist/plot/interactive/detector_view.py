@@ -9,10 +9,9 @@ from skymist.model.event import Event, Particle
 from skymist.model.region import BestFit
 from skymist.model.sky import Floats
 from skymist.plot.interactive.libraries import library
-from skymist.plot.pulses import Axis, Hits, axis_of, hits_of, time_range
+from skymist.plot.pulses import Axis, Hits, axes_of, box_of, heading_of, hits_of, strings_of, time_range
 from skymist.plot.style import Style, Theme, style_of
 
-_MARGIN_M = 70.0
 _LARGEST = 30.0
 """Diameter of the brightest module on the screen, pixels."""
 
@@ -39,15 +38,13 @@ def event(event: Event, fit: BestFit | Particle | None = None, *, theme: Theme =
     style, hits = style_of(theme), hits_of(event)
     go = library("plotly.graph_objects")
     places = np.concatenate([event.detector.position, hits.position])
-    low, high = places.min(axis=0) - _MARGIN_M, places.max(axis=0) + _MARGIN_M
-    axes = [] if fit is None else [axis_of(event, fit, "fit", topology)]
-    axes += [] if event.truth is None else [axis_of(event, event.truth, "truth", topology)]
-    parts = [_strings(go, event.detector, style), _modules(go, event, hits, style)]
-    parts += [_axis(go, axis, style, low, high) for axis in axes]
+    low, high = box_of(places)
+    parts = [_strings(go, event.detector, style), _modules(go, hits, style)]
+    parts += [_axis(go, axis, style, low, high) for axis in axes_of(event, fit, topology)]
     return go.Figure(parts, _layout(event, hits, style))
 
 
-def _modules(go: Any, event: Event, hits: Hits, style: Style) -> Any:
+def _modules(go: Any, hits: Hits, style: Style) -> Any:
     """Return modules that saw light."""
     low, high = time_range(hits)
     bar = {"title": {"text": "first pulse (ns)"}, "tickcolor": style.faint, "outlinecolor": style.faint, "len": 0.7}
@@ -57,28 +54,17 @@ def _modules(go: Any, event: Event, hits: Hits, style: Style) -> Any:
         "line": {"color": style.ink, "width": 1},
     }  # fmt: skip
     tips = "string %{customdata[0]}, module %{customdata[1]}<br>%{customdata[2]:.2f} PE<br>%{customdata[3]:.0f} ns"
-    told = np.column_stack([_modules_of(event), hits.charge_pe, hits.time_ns])
+    told = np.column_stack([hits.dom, hits.charge_pe, hits.time_ns])
     return _scatter(
         go, hits.position, mode="markers", marker=marker, customdata=told, name="modules with light",
         hovertemplate=f"{tips}<extra></extra>",
     )  # fmt: skip
 
 
-def _modules_of(event: Event) -> Any:
-    """Return string and number of the modules of `skymist.plot.pulses.hits_of`, in its order."""
-    row = event.detector.index(event.pulses.dom)
-    return event.detector.dom[np.unique(row[row >= 0])]
-
-
 def _strings(go: Any, detector: Detector, style: Style) -> Any:
     """Return each string as a line from its first module to its last."""
-    string = detector.dom[:, 0]
-    first = np.flatnonzero(np.diff(string, prepend=string[0] - 1))
-    last = np.append(first[1:], len(string)) - 1
-    gap = np.full((len(first), 3), np.nan)
-    ends = np.stack([detector.position[first], detector.position[last], gap], axis=1).reshape(-1, 3)
     line = {"color": style.faint, "width": 1}
-    return _scatter(go, ends, mode="lines", line=line, opacity=0.6, hoverinfo="skip", name="strings")
+    return _scatter(go, strings_of(detector), mode="lines", line=line, opacity=0.6, hoverinfo="skip", name="strings")
 
 
 def _axis(go: Any, axis: Axis, style: Style, low: Floats, high: Floats) -> Any:
@@ -102,12 +88,11 @@ def _scatter(go: Any, places: Floats, **look: Any) -> Any:
 
 
 def _layout(event: Event, hits: Hits, style: Style) -> dict[str, Any]:
-    first = f"Run {event.run}, event {event.event}   {event.utc[:19].replace('T', ' ')} UTC"
-    counts = f"{hits.charge_pe.size} of {len(event.detector):,} modules hit   {hits.charge_pe.sum():,.0f} PE"
-    notes = [*(["SIMULATED EVENT"] if event.simulated else []), event.detector.name, counts]
+    title, notes, simulated = heading_of(event, hits)
+    notes = [*(["SIMULATED EVENT"] if simulated else []), *notes]
     axis = {"backgroundcolor": style.paper, "gridcolor": style.faint, "color": style.ink, "zerolinecolor": style.faint}
     scene = {f"{name}axis": {**axis, "title": {"text": f"{name} (m)"}} for name in "xyz"}
     return {
-        "title": {"text": f"{first}<br><sup>{'   '.join(notes)}</sup>"}, "scene": {**scene, "aspectmode": "data"},
+        "title": {"text": f"{title}<br><sup>{'   '.join(notes)}</sup>"}, "scene": {**scene, "aspectmode": "data"},
         "paper_bgcolor": style.paper, "font": {"color": style.ink}, "legend": {"x": 0, "y": 0}, "height": 800,
     }  # fmt: skip

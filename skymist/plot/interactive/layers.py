@@ -1,16 +1,15 @@
 """What interactive maps are made of: images, curves and marks as HoloViews elements, and how they look."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.colors import Colormap, to_hex
 
-from skymist.model import sky
 from skymist.model.contour import Contour
 from skymist.model.sky import Floats
-from skymist.plot.frames import Frame, Plane, signed
+from skymist.plot.captions import Heading
+from skymist.plot.frames import Curve, Grid, LineName, Plane, signed
 from skymist.plot.interactive.libraries import library
 from skymist.plot.style import Style
 from skymist.plot.view import View
@@ -26,27 +25,11 @@ SHADES = 1024
 
 _FORMATS = {"ra": "{0.0000}", "dec": "{0.0000}", "density": "{%.3g}", "name": ""}
 
-Curve = tuple[Floats, Floats]
 EASTWARDS = "return String(Number((-tick).toFixed(6))).replace('-', '\u2212')"
 """In JavaScript: the name of a tick at so many degrees to the west."""
 
 Colours = tuple[Sequence[str], tuple[float, float]]
 """Of a scale from its lower to its upper end, and the values there."""
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A raster: where the centres of its pixels are in the view, ascending, and on the sky."""
-
-    x: Floats
-    y: Floats
-    ra: Floats
-    dec: Floats
-
-    @property
-    def range(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """The outer edges of the first and the last pixel, along x and along y."""
-        return _edges(self.x), _edges(self.y)
 
 
 def plane_grid(plane: Plane) -> Grid:
@@ -58,12 +41,6 @@ def plane_grid(plane: Plane) -> Grid:
 def to_degrees(plane: Plane, pixel: Any) -> Any:
     """Return how many degrees a column or a row of a plane is from its middle."""
     return np.degrees((np.asarray(pixel, float) - (plane.pixels - 1) / 2) * plane.step)
-
-
-def hammer_grid(frame: Frame, columns: int = 800) -> Grid:
-    """Return the pixels of the Hammer ellipse, those outside of it without a position."""
-    x, y = ((2 * np.arange(n) + 1 - n) / (columns / 2) for n in (columns, columns // 2))
-    return Grid(x, y, *frame.from_hammer(*np.meshgrid(x, y)))
 
 
 def image(hv: Any, grid: Grid, values: Mapping[Name, Floats], colours: Colours, style: Style) -> Any:
@@ -162,9 +139,9 @@ def mark(
     return under * hv.Points(data, kdims=[X, Y], vdims=names, label=label).opts(**look, **_hover(names))
 
 
-def labels(hv: Any, at: Curve, names: Sequence[str], style: Style) -> Any:
-    """Return names of places in the view."""
-    found = hv.Labels((*at, names), kdims=[X, Y], vdims=["text"])
+def labels(hv: Any, names: Sequence[LineName], style: Style) -> Any:
+    """Return names of lines where they are written in the view."""
+    found = hv.Labels([(name.x, name.y, name.text) for name in names], kdims=[X, Y], vdims=["text"])
     return found.opts(text_color=style.ink, text_font_size="9pt", show_legend=False)
 
 
@@ -176,6 +153,12 @@ def to_east(plane: Plane) -> str:
 def to_north(plane: Plane) -> str:
     """Return what the y axis of a plane counts."""
     return f"degrees to the north of Dec {signed(np.degrees(plane.dec), 2)}"
+
+
+def title(heading: Heading) -> str:
+    """Return what stands above a figure, in two lines."""
+    notes = [*(["SIMULATED EVENT"] if heading.simulated else []), *heading.notes]
+    return f"{heading.title}\n{'   '.join(notes)}"
 
 
 def plane_overlay(hv: Any, parts: Sequence[Any], plane: Plane, style: Style, title: str) -> Any:
@@ -218,13 +201,3 @@ def dress(style: Style) -> Callable[[Any, Any], None]:
             tool.match_aspect = True
 
     return apply
-
-
-def galactic_plane() -> Sequence[Floats]:
-    """Return the galactic equator as a curve of unit vectors."""
-    return [sky.unit(*sky.galactic_plane(1001))]
-
-
-def _edges(line: Floats) -> tuple[float, float]:
-    half = (line[1] - line[0]) / 2
-    return float(line[0] - half), float(line[-1] + half)

@@ -6,24 +6,35 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from skymist.model import sky as places
 from skymist.model.contour import Contour
 from skymist.model.region import DEFAULT_CALIBRATION, Calibration
 from skymist.plot import curves
-from skymist.plot.frames import Frame, FrameName, Plane, frame_of
+from skymist.plot.captions import Heading, event_name, notes_of
+from skymist.plot.frames import Curve, Frame, FrameName, Grid, Plane, frame_of, hammer_grid
 from skymist.plot.interactive import layers
 from skymist.plot.interactive.graticules import of_plane, of_sky
-from skymist.plot.interactive.layers import Colours
 from skymist.plot.interactive.libraries import holoviews
 from skymist.plot.marks import plane_handle
-from skymist.plot.page import event_name, notes_of
 from skymist.plot.style import Style, Theme, style_of
-from skymist.plot.view import Earlier, Marks, Show, View, earlier_of, view_of
+from skymist.plot.view import (
+    Earlier,
+    Marks,
+    Show,
+    View,
+    bodies_in,
+    earlier_of,
+    has_galactic_plane,
+    sky_top,
+    view_of,
+    zoom_top,
+)
 from skymist.plot.zoom import plane_of
 
 _MARKERS = ("star", "diamond", "square", "triangle", "inverted_triangle", "hex", "plus")
 _BODIES = {"Sun": "circle_dot", "Moon": "circle_x"}
 _DASHES = ("dotted", "dashed", "dotdash", "dashdot")
+COLUMNS = 800
+"""Pixels across the ellipse: pages with more are large."""
 _OTHER: Mapping[Show, Show] = {"ts": "probability", "probability": "ts"}
 _NAMES: Mapping[Show, layers.Name] = {"ts": layers.TS, "probability": layers.DENSITY}
 _COORDINATES = {
@@ -64,7 +75,8 @@ def zoom(
     grid = layers.plane_grid(plane)
     shown, other = view.shown_at(show, grid.ra, grid.dec), _OTHER[show]
     values = {_NAMES[show]: shown, _NAMES[other]: view.shown_at(other, grid.ra, grid.dec)}
-    colours = _zoom_colours(show, values[layers.TS], view, style)
+    palette = layers.shades(style.colours if show == "ts" else style.rising)
+    colours = palette, (0.0, zoom_top(view, shown, show))
     with holoviews() as hv:
         parts = [layers.image(hv, grid, values, colours, style), *of_plane(hv, plane, style)]
         parts += _zoom_curves(hv, view, before, plane, style)
@@ -100,10 +112,10 @@ def sky(
     """
     style, view = style_of(theme), view_of(skymap, calibration, marks)
     where = frame_of(frame, skymap.attrs)
-    grid = layers.hammer_grid(where)
+    grid = hammer_grid(where, COLUMNS)
     ts = view.ts_at(grid.ra, grid.dec)
     values = {layers.TS: ts, **_other_coordinates(where, grid)}
-    colours = layers.shades(style.colours, 0.5), (0.0, _sky_top(ts, view))
+    colours = layers.shades(style.colours, 0.5), (0.0, sky_top(view, ts))
     with holoviews() as hv:
         parts = [layers.image(hv, grid, values, colours, style), *of_sky(hv, where, style)]
         parts += _sky_curves(hv, view, where, style)
@@ -117,27 +129,11 @@ def sky(
 def _title(view: View, frame: str) -> str:
     """Return event, reconstruction and calibration, in two lines."""
     about = view.attributes
-    simulated = ["SIMULATED EVENT"] if about["event"]["simulated"] else []
-    notes = [*simulated, *notes_of(about, view.outer.calibration, frame)]
-    return f"{event_name(about)}\n{'   '.join(notes)}"
+    notes = notes_of(about, view.outer.calibration, frame)
+    return layers.title(Heading(event_name(about), notes, about["event"]["simulated"]))
 
 
-def _zoom_colours(show: Show, ts: Any, view: View, style: Style) -> Colours:
-    """Return the scale of `skymist.plot.zoom.draw_zoom`."""
-    if show == "probability":
-        return layers.shades(style.rising), (0.0, float(view.density.max()))
-    top = 2 * view.outer.ts if np.isfinite(view.outer.ts) else float(np.nanmax(ts))
-    return layers.shades(style.colours), (0.0, max(top, 1e-3))
-
-
-def _sky_top(ts: Any, view: View) -> float:
-    """Return the upper end of the scale of `skymist.plot.whole_sky.draw_sky`."""
-    seen = ts[np.isfinite(ts)]
-    finite = view.outer.ts if np.isfinite(view.outer.ts) else 0.0
-    return max(4 * finite, float(np.median(seen)) if seen.size else 0.0, 1e-3)
-
-
-def _other_coordinates(frame: Frame, grid: layers.Grid) -> Mapping[layers.Name, Any]:
+def _other_coordinates(frame: Frame, grid: Grid) -> Mapping[layers.Name, Any]:
     """Return longitude and latitude, as people count them, in a frame other than ICRS; degrees."""
     names = _COORDINATES[frame.name]
     if not names:
@@ -151,12 +147,12 @@ def _other_coordinates(frame: Frame, grid: layers.Grid) -> Mapping[layers.Name, 
 def _zoom_curves(hv: Any, view: View, earlier: Sequence[Earlier], plane: Plane, style: Style) -> Iterator[Any]:
     """Yield galactic plane, contours and earlier contours."""
 
-    def to_plane(rings: Any, closed: bool = True) -> layers.Curve:
+    def to_plane(rings: Any, closed: bool = True) -> Curve:
         x, y = curves.in_plane(rings, plane, closed)
         return layers.to_degrees(plane, x), layers.to_degrees(plane, y)
 
-    if plane.holds(*places.galactic_plane(3601)).any():
-        yield _galactic_plane(hv, to_plane(layers.galactic_plane(), closed=False), style)
+    if has_galactic_plane(plane):
+        yield _galactic_plane(hv, to_plane(curves.galactic_plane(), closed=False), style)
     for found, colour in zip(view.contours, (style.inner, style.outer), strict=True):
         yield layers.contour(hv, found, to_plane(found.rings()), colour, style)
     for at, one in enumerate(earlier):
@@ -174,18 +170,17 @@ def _zoom_marks(hv: Any, view: View, earlier: Sequence[Earlier], plane: Plane, s
         if one.ra is not None and one.dec is not None:
             here, look = (one.ra, one.dec), {"marker": "x", "size": 10}
             yield layers.mark(hv, f"{one.label}: best fit", here, to_plane(*here), view, style, style.ink, **look)
-    bodies = {name: place for name, place in view.bodies.items() if plane.holds(*place)}
-    yield from _positions(hv, view, to_plane, bodies, style)
+    yield from _positions(hv, view, to_plane, bodies_in(plane, view), style)
 
 
 def _sky_curves(hv: Any, view: View, frame: Frame, style: Style) -> Iterator[Any]:
     """Yield galactic plane and contours."""
-    yield _galactic_plane(hv, curves.in_frame(layers.galactic_plane(), frame, closed=False), style)
+    yield _galactic_plane(hv, curves.in_frame(curves.galactic_plane(), frame, closed=False), style)
     for found, colour in zip(view.contours, (style.inner, style.outer), strict=True):
         yield layers.contour(hv, found, curves.in_frame(found.rings(), frame), colour, style, line_width=1.6)
 
 
-def _galactic_plane(hv: Any, curve: layers.Curve, style: Style) -> Any:
+def _galactic_plane(hv: Any, curve: Curve, style: Style) -> Any:
     handle = plane_handle(style)
     look: dict[str, Any] = {"line_width": handle.get_linewidth(), "line_dash": "dashed"}
     return layers.path(hv, curve, style.plane, str(handle.get_label()), style, **look)

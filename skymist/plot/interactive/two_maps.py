@@ -9,14 +9,14 @@ import xarray as xr
 from skymist.model import sky
 from skymist.model.region import DEFAULT_CALIBRATION, Calibration
 from skymist.plot import curves
+from skymist.plot.captions import difference_heading
 from skymist.plot.difference import change_of, plane_of_both
-from skymist.plot.frames import Plane
+from skymist.plot.frames import Curve, Plane
 from skymist.plot.interactive import layers
 from skymist.plot.interactive.graticules import of_plane
 from skymist.plot.interactive.libraries import holoviews
-from skymist.plot.page import event_name
 from skymist.plot.style import Style, Theme, style_of
-from skymist.plot.view import View, view_of
+from skymist.plot.view import View, change_top, view_of
 
 _DASHES = ("solid", "dashed")
 _MARKERS = ("cross", "x")
@@ -54,32 +54,19 @@ def difference(
     values = {("change", f"TS of {names[0]} − TS of {names[1]}"): change_of(*views, plane)}
     for key, name, view in zip(("ts_a", "ts_b"), names, views, strict=True):
         values[key, f"TS of {name}"] = view.ts_at(grid.ra, grid.dec)
-    # The scale is that of `skymist.plot.difference`.
-    top = max([*(view.outer.ts for view in views if np.isfinite(view.outer.ts)), 1e-3])
+    top = change_top(*views)
     with holoviews() as hv:
         parts = [layers.image(hv, grid, values, (layers.shades(style.diverging), (-top, top)), style)]
         parts += of_plane(hv, plane, style)
         parts += _curves(hv, views, names, plane, style)
         parts += _best_fits(hv, views, names, plane, style)
-        return layers.plane_overlay(hv, parts, plane, style, _title(*views))
-
-
-def _title(a: View, b: View) -> str:
-    """Return the events, how they were reconstructed, and the calibration, in two lines."""
-    first, second = event_name(a.attributes), event_name(b.attributes)
-    about = a.attributes["reconstruction"]["name"], b.attributes["reconstruction"]["name"]
-    simulated = a.attributes["event"]["simulated"] or b.attributes["event"]["simulated"]
-    notes = ["SIMULATED EVENT"] if simulated else []
-    notes += [f"B: {second}"] if first != second else []
-    notes += [f"{about[0]} − {about[1]}", f"regions: {a.outer.calibration}", "ICRS"]
-    notes += [] if a.attributes["complete"] and b.attributes["complete"] else ["scan not complete"]
-    return f"{first}\n{'   '.join(notes)}"
+        return layers.plane_overlay(hv, parts, plane, style, layers.title(difference_heading(*views)))
 
 
 def _curves(hv: Any, views: tuple[View, View], names: tuple[str, str], plane: Plane, style: Style) -> Iterator[Any]:
     """Yield the contours of both, and the great circle between the best fits."""
 
-    def to_plane(rings: Any, closed: bool = True) -> layers.Curve:
+    def to_plane(rings: Any, closed: bool = True) -> Curve:
         x, y = curves.in_plane(rings, plane, closed)
         return layers.to_degrees(plane, x), layers.to_degrees(plane, y)
 
