@@ -1,4 +1,4 @@
-"""Files of contours: read back by astropy, shapely and a small reader of DS9's regions."""
+"""Files of contours: read back by astropy, regions, shapely and a small reader of DS9's regions."""
 
 import json
 import re
@@ -10,6 +10,7 @@ import pytest
 import shapely
 from astropy.table import Table
 from maps import SHAPES, of_cells, random_map
+from regions import Regions
 
 from skymist.model import sky
 from skymist.model.contour import Contour, contours
@@ -273,6 +274,17 @@ def test_ds9_gets_each_ring_and_holes_are_excluded(seed: int, tmp_path: Path) ->
         assert corners[:, 0].min() >= 0
         assert corners[:, 0].max() <= 360
         assert np.allclose(sky.unit(*np.radians(corners).T), ring, rtol=0, atol=2e-9)
+
+
+def test_astropy_regions_reads_what_ds9_gets(tmp_path: Path) -> None:
+    (made,) = contours(random_map(3, finest=128), (0.9,), "wilks")
+    found = Regions.read(write_ds9([made], tmp_path / "a.reg", META), format="ds9")
+    rings = made.rings()
+    assert [each.meta["include"] for each in found] == [True, False]  # an annulus
+    for each, ring in zip(found, rings, strict=True):
+        assert each.vertices.frame.name == "icrs"
+        back = sky.unit(each.vertices.ra.radian, each.vertices.dec.radian)
+        assert np.allclose(back, ring, rtol=0, atol=1e-8)
 
 
 def test_ds9_excludes_what_a_region_of_more_than_half_of_the_sky_leaves_out(tmp_path: Path) -> None:

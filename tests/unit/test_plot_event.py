@@ -16,6 +16,7 @@ from skymist.model import sky
 from skymist.model.event import Event, Particle, Pulses
 from skymist.model.region import BestFit
 from skymist.plot import pulses
+from skymist.plot.captions import event_caption
 
 TIME = np.datetime64("2026-01-01T00:00:00", "ns")
 
@@ -40,6 +41,8 @@ def test_charges_are_summed_and_first_times_taken() -> None:
     known = [detector.index(np.array([place], np.int16))[0] for place in ((1, 1), (36, 20))]
     assert hits.position == pytest.approx(detector.position[known])  # (90, 62) is no module of the detector
     assert hits.charge_pe == pytest.approx([8, 1])
+    assert hits.dom.tolist() == [[1, 1], [36, 20]]
+    assert hits.dom.dtype == np.int16
     assert hits.time_ns[1] - hits.time_ns[0] == pytest.approx(40)
     assert (hits.radius_m[0] / hits.radius_m[1]) ** 3 == pytest.approx(8)
 
@@ -190,5 +193,8 @@ def test_the_caption_counts_what_is_shown(tmp_path: Path) -> None:
     figure = plot.event_figure(event([(1, 1), (36, 20)], [0, 500], [100, 10]))
     assert "2 modules that saw light" in figure.caption
     assert "110 PE in all" in figure.caption
+    assert "from above and from the side" in figure.caption
+    turned = event_caption(event([(1, 1)], [0], [1]), 1, 1.0)  # as the page of the twin has it
+    assert "in the detector, in three dimensions: 1 modules" in turned
     figure.savefig(tmp_path / "event.svg", dpi=30)
     assert figure.caption in (tmp_path / "event.svg").read_text()

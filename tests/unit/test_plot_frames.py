@@ -1,6 +1,6 @@
 """Where things are in figures, by astropy's and matplotlib's independent knowledge of the same."""
 
-import subprocess
+import importlib
 import sys
 
 import numpy as np
@@ -9,10 +9,11 @@ from astropy.coordinates import SkyCoord
 from maps import random_map
 from matplotlib.projections.geo import HammerAxes
 
+import skymist
 from skymist.detector.geometry import icecube_86
 from skymist.errors import RequestError, UnknownNameError
 from skymist.model import sky
-from skymist.plot import curves, view
+from skymist.plot import curves, frames, view
 from skymist.plot.chart import wcs_of
 from skymist.plot.frames import Plane, frame_of, from_hammer, hammer_of_offset, step_deg, to_hammer
 
@@ -186,8 +187,47 @@ def test_the_view_of_a_map_gives_its_values() -> None:
         seen.shown_at("energy", *best)  # type: ignore[arg-type]
 
 
-def test_what_is_drawn_is_worked_out_without_matplotlib() -> None:
-    modules = ", ".join(f"skymist.plot.{name}" for name in ("view", "frames", "curves", "captions", "pulses"))
-    code = f"import sys, {modules}; print([name for name in sys.modules if name.startswith('matplotlib')])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+def test_what_is_drawn_is_worked_out_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    packages = ("model", "plot")
+    again = tuple(f"skymist.{package}" for package in packages)
+    for name in [name for name in sys.modules if name.startswith((*again, "matplotlib", "mpl_toolkits"))]:
+        monkeypatch.delitem(sys.modules, name)
+    for package in packages:
+        monkeypatch.setattr(skymist, package, getattr(skymist, package))
+    monkeypatch.setitem(sys.modules, "matplotlib", None)  # to import it is an error now
+    for name in ("view", "frames", "curves", "captions", "pulses"):
+        importlib.import_module(f"skymist.plot.{name}")
+    with pytest.raises(ModuleNotFoundError, match="matplotlib"):
+        importlib.import_module("skymist.plot.zoom")
+
+
+def test_pixels_of_the_whole_sky_fill_the_ellipse_evenly() -> None:
+    grid = frames.hammer_grid(frame_of("equatorial", {}), 40)
+    assert grid.ra.shape == (20, 40)
+    # Where matplotlib's imshow has the centres of so many pixels between -2 and 2, and -1 and 1.
+    assert grid.x == pytest.approx(-2 + (np.arange(40) + 0.5) * 0.1)
+    assert grid.y == pytest.approx(-1 + (np.arange(20) + 0.5) * 0.1)
+    assert grid.range == (pytest.approx((-2, 2)), pytest.approx((-1, 1)))
+    inside = np.isfinite(grid.ra)
+    x, y = to_hammer(grid.ra[inside], grid.dec[inside])
+    assert x == pytest.approx(np.meshgrid(grid.x, grid.y)[0][inside])
+    assert y == pytest.approx(np.meshgrid(grid.x, grid.y)[1][inside])
+
+
+@pytest.mark.parametrize("middle", [(120, 0), (0.01, -20), (300, -85), (40, 89), (224.1, 41.3)])
+@pytest.mark.parametrize("size", [0.02, 0.3])
+def test_a_plane_knows_how_far_it_reaches(middle: tuple[float, float], size: float) -> None:
+    plane = Plane(*np.radians(middle), size, 200)
+    ra, dec = (np.degrees(each) for each in plane.grid())
+    (west, east), (low, high) = plane.reach_deg()
+    off = (ra - middle[0] + 180) % 360 - 180
+    assert west <= off.min()
+    assert off.max() <= east
+    assert low <= dec.min()
+    assert dec.max() <= high
+    if not plane.pole():
+        assert (west, east) == pytest.approx((off.min(), off.max()), rel=0.03)
+    assert (low, high) == pytest.approx((dec.min(), dec.max()), abs=2 * np.degrees(plane.step))
+    across, up = plane.steps_deg()
+    assert across == 45 if plane.pole() else (east - west) / across <= 5 < 3 * (east - west) / across
+    assert (high - low) / up <= 5
