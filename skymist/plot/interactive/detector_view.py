@@ -92,7 +92,8 @@ def _layout(event: Event, hits: Hits, style: Style) -> dict[str, Any]:
     notes = [*(["SIMULATED EVENT"] if simulated else []), *notes]
     axis = {"backgroundcolor": style.paper, "gridcolor": style.faint, "color": style.ink, "zerolinecolor": style.faint}
     scene = {f"{name}axis": {**axis, "title": {"text": f"{name} (m)"}} for name in "xyz"}
+    scene["camera"] = {"eye": {"x": 1.5, "y": 1.5, "z": 1.1}}  # far enough for the names of the axes
     return {
         "title": {"text": f"{title}<br><sup>{'   '.join(notes)}</sup>"}, "scene": {**scene, "aspectmode": "data"},
-        "paper_bgcolor": style.paper, "font": {"color": style.ink}, "legend": {"x": 0, "y": 0}, "height": 800,
+        "paper_bgcolor": style.paper, "font": {"color": style.ink}, "legend": {"x": 0, "y": 1}, "height": 720,
     }  # fmt: skip

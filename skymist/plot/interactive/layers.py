@@ -168,7 +168,7 @@ def plane_overlay(hv: Any, parts: Sequence[Any], plane: Plane, style: Style, tit
     def finish(plot: Any, _: Any) -> None:
         models = library("bokeh.models")
         bar = models.ScaleBar(
-            range=plot.state.x_range, unit="°", dimensional=models.Angular(), location="bottom_left",
+            range=plot.state.x_range, unit="°", dimensional=models.Angular(include=["°"]), location="bottom_left",
             bar_line_color=style.ink, label_text_color=style.ink, background_fill_alpha=0, border_line_color=None,
         )  # fmt: skip
         plot.state.add_layout(bar)

@@ -29,7 +29,8 @@ def html(figure: Any, title: str = "skymist", caption: str = "") -> str:
     """
     paper, body, head = _plotly(figure) if hasattr(figure, "to_plotly_json") else _bokeh(figure)
     shown = f"<figure>{body}<figcaption>{escape(caption)}</figcaption></figure>"
-    look = f"body {{ background: {paper[0]}; color: {paper[1]}; font-family: sans-serif; }}"
+    look = f"body {{ background: {paper[0]}; color: {paper[1]}; font-family: sans-serif; }} "
+    look += "figcaption { margin-top: 3em; max-width: 60em; }"  # Bokeh's legend is taller than it says
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
         f"<style>{look}</style>\n{head}\n</head>\n<body>\n{shown}\n</body>\n</html>\n"
