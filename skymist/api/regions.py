@@ -115,6 +115,17 @@ class OverlapAnswer(BaseModel):
     probability_of_b_in_a: float = Field(description="Probability by b of the region in a")
 
 
+class CellsAnswer(BaseModel):
+    """How far the same cells of two maps have the same values."""
+
+    common: int = Field(description="Cells that both have")
+    only_a: int = Field(description="Cells that only a has")
+    only_b: int = Field(description="Cells that only b has")
+    failed_in_one: int = Field(description="Of those that both have, cells that have a value in one of them only")
+    nllh: float | None = Field(description="Largest difference of the negative log-likelihood; null if none has both")
+    energy: float | None = Field(description="Largest difference of the energy, as a share; null if none has both")
+
+
 class DifferenceAnswer(BaseModel):
     """How two maps compare; a is the scan of the path."""
 
@@ -128,6 +139,7 @@ class DifferenceAnswer(BaseModel):
     ts_of_a_in_b: float | None = Field(description="TS in b where a fits best; null where nothing was scanned")
     jensen_shannon_bits: float = Field(description="Divergence of the densities: 0 the same, 1 disjoint")
     overlaps: list[OverlapAnswer] = Field(description="Of the 50 % and 90 % regions")
+    cells: CellsAnswer = Field(description="Cells that both evaluated, whatever the regions are")
 
 
 @router.get("/{scan_id}/regions", **operation(Access.VIEWER, 308, 404, 410))

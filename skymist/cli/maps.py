@@ -264,8 +264,18 @@ def _print_difference(document: Mapping[str, Any]) -> None:
     text.answers.print(f"best fits {angle}")
     click.echo(f"TS of b in a {_number(document['ts_of_b_in_a'])}, of a in b {_number(document['ts_of_a_in_b'])}")
     click.echo(f"Jensen-Shannon divergence {document['jensen_shannon_bits']:.3f} bits (0 the same, 1 disjoint)")
+    _print_cells(document["cells"])
     columns = ("region", "area a", "area b", "common", "together", "IoU", "a in b", "b in a")
     text.print_rows(map(_overlap, document["overlaps"]), columns)
+
+
+def _print_cells(found: Mapping[str, Any]) -> None:
+    others = f"{found['common']:,} cells in both, {found['only_a']:,} only in a, {found['only_b']:,} only in b"
+    if found["nllh"] is None:
+        click.echo(others)
+    else:
+        energy = "" if found["energy"] is None else f", energy by {100 * found['energy']:.2g} %"
+        click.echo(f"{others}; -ln L differs by {found['nllh']:.3g} at most{energy}")
 
 
 def _overlap(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,8 +5,7 @@ that has the finer of their cells at each place, without interpolation.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -76,14 +75,6 @@ class Comparison:
     overlaps: tuple[Overlap, ...]
     same_event: bool
     calibration: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON-like values; None for a TS that is not known."""
-        known = {name: value if np.isfinite(value) else None for name, value in self._ts().items()}
-        return {**asdict(self), **known, "overlaps": [asdict(each) for each in self.overlaps]}
-
-    def _ts(self) -> dict[str, float]:
-        return {"ts_of_b_in_a": self.ts_of_b_in_a, "ts_of_a_in_b": self.ts_of_a_in_b}
 
 
 @dataclass(frozen=True)

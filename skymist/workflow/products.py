@@ -11,7 +11,7 @@ from skymist.errors import RequestError
 from skymist.model import region, sky, skymap
 from skymist.model.approximation import circle, ellipse
 from skymist.model.calibrations import side_by_side
-from skymist.model.comparison import compare
+from skymist.model.comparison import agreement, compare
 from skymist.model.contour import Contour, contours
 from skymist.model.detector import Detector
 from skymist.model.extent import CENTRES, CONTOUR, CORNERS, of_centres, of_contour, of_corners
@@ -167,13 +167,15 @@ def locate(data: xr.Dataset, ra: float, dec: float, calibration: str) -> dict[st
 def difference(a: xr.Dataset, b: xr.Dataset, calibration: str) -> dict[str, Any]:
     """Return how two maps compare, as JSON-like values; see `skymist.model.comparison.Comparison`.
 
+    ``cells`` is how far the same cells have the same values, see `skymist.model.comparison.Agreement`.
+
     Raises
     ------
     RequestError
         If the calibration does not fit both.
     """
-    found = asdict(compare(a, b, CONTAINMENTS, calibration))
-    return dict(plain({"a": _name(a), "b": _name(b), **found, "calibration": calibration}))
+    found, cells = asdict(compare(a, b, CONTAINMENTS, calibration)), asdict(agreement(a, b))
+    return dict(plain({"a": _name(a), "b": _name(b), **found, "cells": cells, "calibration": calibration}))
 
 
 def _about(data: xr.Dataset, calibration: str) -> dict[str, Any]:

@@ -107,6 +107,9 @@ def test_maps_are_compared(site: Site, one: Kept, two: Kept) -> None:
     assert found["position_angle_deg"] == pytest.approx(places[0].position_angle(places[1]).deg % 360)
     assert (found["a"]["scan_id"], found["b"]["scan_id"], found["same_event"]) == (one[0], two[0], True)
     assert found["overlaps"][1]["area_b_deg2"] == pytest.approx(region(two[1], 0.9).area_deg2)
+    cells = [set(each[1]["uniq"].to_numpy().tolist()) for each in (one, two)]
+    assert found["cells"]["common"] == len(cells[0] & cells[1])
+    assert found["cells"]["only_b"] == len(cells[1] - cells[0])
     back = ask(site, f"/scans/{two[0]}/difference?other={one[0]}")
     assert back["jensen_shannon_bits"] == pytest.approx(found["jensen_shannon_bits"])
     assert ask(site, f"/scans/{one[0]}/difference?other={one[0][:12]}")["jensen_shannon_bits"] == pytest.approx(0)

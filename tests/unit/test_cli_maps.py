@@ -177,6 +177,7 @@ def test_two_maps(shell: Shell, folder: Path) -> None:
     assert [each["common_deg2"] for each in found["overlaps"]] == [0, 0]
     answer = shell("diff", *maps)[1]
     assert f"{found['separation_deg']:.2f}° apart" in answer
+    assert f"{found['cells']['common']:,} cells in both" in answer
     same = shell.json("diff", maps[0], str(folder / "one.multiorder.fits.gz"))
     assert same["calibration"] == "probability"  # the other one is no likelihood
     assert same["jensen_shannon_bits"] == pytest.approx(0, abs=1e-9)

@@ -1,6 +1,5 @@
 """Two maps side by side: the same numbers as healpy, astropy and scipy give at one resolution; laws of order."""
 
-import json
 from pathlib import Path
 
 import healpy as hp
@@ -130,8 +129,7 @@ def test_maps_without_a_place_in_common() -> None:
     assert found.jensen_shannon_bits == pytest.approx(1, abs=1e-12)
     assert np.isnan([found.ts_of_a_in_b, found.ts_of_b_in_a]).all()
     assert [(each.iou, each.common_deg2, each.probability_of_a_in_b) for each in found.overlaps] == [(0, 0, 0)] * 2
-    told = json.loads(json.dumps(found.to_dict(), allow_nan=False))
-    assert (told["ts_of_b_in_a"], told["calibration"], len(told["overlaps"])) == (None, "wilks", 2)
+    assert (found.calibration, len(found.overlaps)) == ("wilks", 2)
     assert np.isnan(difference(cone(0), cone(11))["delta_ts"]).all()
 
 
