@@ -84,8 +84,7 @@ _out_option = click.option(
 )  # fmt: skip
 _calibration_option = click.option(
     "--calibration", default=text.CALIBRATION, show_default=True, metavar="NAME",
-    help=f"What makes a region of a likelihood: {text.one_of(text.CALIBRATIONS)}; resimulated is that of skymist "
-    "calibrate, population that of a built-in reconstruction.",
+    help=text.MEANING,
 )  # fmt: skip
 
 

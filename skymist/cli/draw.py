@@ -143,12 +143,13 @@ def _read_map(
 ) -> "tuple[xr.Dataset, Look]":  # fmt: skip
     """Return a map and how it is to be drawn."""
     from skymist.workflow import figures
+    from skymist.workflow.exports import truth_of
     from skymist.workflow.maps import load_map
     from skymist.workflow.match import load
 
     catalogs = [load(each) for each in sources]  # quick to read, and their names are often wrong
     data = load_map(path, **read)
-    found = figures.truth_of(data) if "marks" in figures.FIGURES[kind].takes else {}
+    found = truth_of(data) if "marks" in figures.FIGURES[kind].takes else {}
     if catalogs:
         found |= _sources(data, catalogs, given["calibration"])
     found |= dict(parse_mark(each) for each in marks)

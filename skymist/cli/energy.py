@@ -77,7 +77,8 @@ def _print(document: Mapping[str, Any]) -> None:
     event, truth, reconstruction = document["event"], document["truth"], document["reconstruction"]
     chosen = reconstruction.get("chosen")
     simulated = "  [bold magenta]simulated[/]" if event["simulated"] else ""
-    text.answers.print(f"[bold]run {event['run']} event {event['event']}[/]  {event['utc']} UTC{simulated}")
+    name = f"[bold]run {event['run']} event {event['event']}[/]"
+    text.answers.print(f"{name}  {text.moment(event['utc'])} UTC{simulated}")
     text.answers.print(f"{reconstruction['name']} (version {reconstruction['version']}): {document['topology']}")
     if chosen:
         text.print_chosen(chosen)

@@ -30,8 +30,7 @@ def sky_map() -> None:
 map_argument = click.argument("path", metavar="MAP", type=place)
 calibration_option = click.option(
     "--calibration", metavar="NAME", show_default=f"{text.CALIBRATION}; probability for densities",
-    help=f"What makes a region of a likelihood: {text.one_of(text.CALIBRATIONS)}; resimulated is that of skymist "
-    "calibrate, population that of a built-in reconstruction.",
+    help=text.MEANING,
 )  # fmt: skip
 floor_option = click.option(
     "--floor", "floor_deg", type=float, default=0.0, metavar="DEG",
@@ -294,7 +293,7 @@ def _print_map_line(document: Mapping[str, Any]) -> None:
     simulated = "  [bold magenta]simulated[/]" if event["simulated"] else ""
     floor = f"; floor {document['floor_deg']:g}°" if "floor_deg" in document else ""
     how = f"{escape(document['reconstruction'])}; {document['calibration']} regions{floor}"
-    text.answers.print(f"{name}  {event['utc']} UTC{simulated}  {how}")
+    text.answers.print(f"{name}  {text.moment(event['utc'])} UTC{simulated}  {how}")
 
 
 def _level(ts: float | None) -> str:

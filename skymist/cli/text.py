@@ -14,9 +14,20 @@ CALIBRATIONS = "population", "resimulated", "wilks", "icecube-2016", "probabilit
 """Of regions, as `skymist.model.region` knows them; that takes too long to import for a word of help."""
 CALIBRATION = "icecube-2016"
 """The default there."""
+MEANING = (
+    f"What makes a region of a likelihood: {', '.join(CALIBRATIONS[:-1])} or {CALIBRATIONS[-1]}; resimulated is that "
+    "of skymist calibrate, population that of a built-in reconstruction."
+)
+"""Help for the choice of a calibration."""
 
 notes = Console(stderr=True, highlight=False, soft_wrap=True)
 answers = Console(highlight=False, soft_wrap=True)
+
+
+def moment(utc: str) -> str:
+    """Return a time as people read it: without zeros at the end of its seconds."""
+    day, _, hours = utc.partition("T")
+    return f"{day} {hours.rstrip('0').rstrip('.') if '.' in hours else hours}".rstrip()
 
 
 def one_of(names: Sequence[str]) -> str:
@@ -138,7 +149,7 @@ def print_event(document: Mapping[str, Any]) -> None:
 def _print_event_line(event: Mapping[str, Any]) -> None:
     simulated = "  [bold magenta]simulated[/]" if event["simulated"] else ""
     name = f"run {event['run']} event {event['event']}"
-    answers.print(f"[bold]{name}[/]  {event['utc']} UTC  {escape(event['kind'])}{simulated}")
+    answers.print(f"[bold]{name}[/]  {moment(event['utc'])} UTC  {escape(event['kind'])}{simulated}")
 
 
 def _regions(document: Mapping[str, Any]) -> Table:

@@ -60,9 +60,7 @@ class Making:
     @cached_property
     def figure(self) -> "Figure":
         """The whole sky and the surroundings of the best fit, with the truth if it is known."""
-        truth = self.data.attrs["event"].get("truth")
-        marks = {"truth": (np.radians(truth["ra"]), np.radians(truth["dec"]))} if truth else {}
-        return plot.combined_figure(self.data, self.calibration, marks=marks)
+        return plot.combined_figure(self.data, self.calibration, marks=truth_of(self.data))
 
     @cached_property
     def meta(self) -> dict[str, Any]:
@@ -211,6 +209,26 @@ def format_of(kind: str) -> Format:
     return EXPORTS[kind]
 
 
+def keep_map(data: xr.Dataset, where: Place) -> None:
+    """Refuse a file that would replace a map, or lie in its store; links are followed on disk.
+
+    Raises
+    ------
+    RequestError
+    """
+    if "source" not in data.encoding:
+        return
+    real, kept = (Path(os.path.realpath(str(each))) for each in (where, data.encoding["source"]))
+    if real.is_relative_to(kept):
+        raise RequestError(f"{where} is the map itself, or in it: give another place for what is made of it")
+
+
+def truth_of(data: xr.Dataset) -> dict[str, tuple[float, float]]:
+    """Return where the particle really came from, as a mark, if the map knows; radians."""
+    truth = data.attrs["event"].get("truth")
+    return {"truth": (float(np.radians(truth["ra"])), float(np.radians(truth["dec"])))} if truth else {}
+
+
 def _source(data: xr.Dataset) -> Place | None:
     """Return what a map was read from, under its own name where that was told as ``.`` or ``..``."""
     if "source" not in data.encoding:
@@ -221,21 +239,12 @@ def _source(data: xr.Dataset) -> Place | None:
 
 def _write(making: Making, kind: str, where: Place) -> Place:
     write = format_of(kind).write
-    if _takes_place(where, making.data.encoding.get("source")):
-        raise RequestError(f"{where} is the map itself, or in it: give another place for what is made of it")
+    keep_map(making.data, where)
     # The same scan often lies there as JSON and NPZ, and the JSON has the name that our summary would get.
     if kind == "json" and where.exists() and is_peer_map(where.read_bytes()):
         raise RequestError(f"{where} is a map of another program: give another place for what would replace it")
     write(making, where)
     return where
-
-
-def _takes_place(where: Place, source: str | None) -> bool:
-    """Tell whether a file would replace a map, or lie in its store; links are followed on disk."""
-    if source is None:
-        return False
-    real, kept = (Path(os.path.realpath(str(each))) for each in (where, source))
-    return real.is_relative_to(kept)
 
 
 def _fits(making: Making, path: Place) -> None:

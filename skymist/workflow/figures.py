@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from skymist import plot
 from skymist.errors import RequestError, UnknownNameError
 from skymist.model import region as regions
+from skymist.model import sky
 from skymist.model.contour import Contour
 from skymist.model.event import Event
 from skymist.model.region import BestFit
@@ -241,8 +242,11 @@ def save(kind: str, what: xr.Dataset | Event, to: Where | None = None, look: Loo
     """
     where = usual_place(kind, what) if to is None else place(to)
     ending = ending_of(where)
-    check(kind, look or Look(), ending)
-    _keep_map(where, what, look or Look())
+    look = look or Look()
+    check(kind, look, ending)
+    for data in (what, look.other, look.fitted):
+        if isinstance(data, xr.Dataset):
+            exports.keep_map(data, where)
     if ending == PAGE:
         caption = caption_of(kind, what, look)
         return write_bytes(where, page_of(twin(kind, what, look), caption).encode()), caption
@@ -263,12 +267,6 @@ def usual_place(kind: str, what: xr.Dataset | Event) -> Place:
         return place(f"run{what.run:08d}.evt{what.event:012d}.{kind}.png")
     usual = exports.beside(what, "png")
     return usual if kind == "combined" else usual.with_name(f"{usual.name.removesuffix('.png')}.{kind}.png")
-
-
-def truth_of(data: xr.Dataset) -> dict[str, tuple[float, float]]:
-    """Return where the particle really came from, as a mark, if the map knows; radians."""
-    truth = data.attrs["event"].get("truth")
-    return {"truth": (float(np.radians(truth["ra"])), float(np.radians(truth["dec"])))} if truth else {}
 
 
 def sources_in_view(
@@ -292,7 +290,6 @@ def sources_in_view(
         By name the positions of at most `MOST_SOURCES`, the nearest to the best fit first.
     in_view : int
     """
-    from skymist.model import sky
     from skymist.plot.view import view_of
     from skymist.plot.zoom import plane_of
 
@@ -383,11 +380,3 @@ def _find(known: Mapping[str, Any], what: str, name: str) -> Any:
 
 def _nothing(value: Any) -> bool:
     return not isinstance(value, xr.Dataset) and not value
-
-
-def _keep_map(where: Place, what: xr.Dataset | Event, look: Look) -> None:
-    """Raise if a file would lie in the store of a map that it is of."""
-    for data in (what, look.other, look.fitted):
-        source = data.encoding.get("source") if isinstance(data, xr.Dataset) else None
-        if source is not None and str(where).startswith(f"{source.rstrip('/')}/"):
-            raise RequestError(f"{where} is in the map itself: give another place for its figure")

@@ -12,7 +12,7 @@ import xarray as xr
 
 from skymist.errors import RequestError
 from skymist.model.event import Event
-from skymist.workflow import figures, products
+from skymist.workflow import exports, figures, products
 from skymist.workflow.events import identify
 from skymist.workflow.figures import Look
 from skymist.workflow.maps import usual_calibration
@@ -138,7 +138,7 @@ def look_of(what: xr.Dataset | Event, kind: str, **wishes: Any) -> Look:
             raise RequestError(f"figures take no {name!r}; they take: {', '.join(known)}")
     takes = figures.FIGURES[kind].takes if kind in figures.FIGURES else ()
     if isinstance(what, xr.Dataset) and "marks" in takes and "event" in what.attrs:
-        wishes.setdefault("marks", figures.truth_of(what))
+        wishes.setdefault("marks", exports.truth_of(what))
     return Look(**wishes)
 
 
