@@ -86,7 +86,7 @@ def _admit(request: Request, role: Access) -> Person:
     scheme, _, text = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not text.strip():
         raise _unknown("a token is needed: Authorization: Bearer skymist_...")
-    person = _find(service, text.strip()) if len(text) <= MOST_LETTERS else None
+    person = find_person(service, text.strip()) if len(text) <= MOST_LETTERS else None
     if person is None:
         raise _unknown("the token is unknown, expired or revoked", ', error="invalid_token"')
     service.buckets.admit(token_name(request.headers["authorization"]))
@@ -95,7 +95,8 @@ def _admit(request: Request, role: Access) -> Person:
     return person
 
 
-def _find(service: Service, text: str) -> Person | None:
+def find_person(service: Service, text: str) -> Person | None:
+    """Return whose token this is, None if it is unknown, expired or revoked; 403 if it gives no role."""
     if text.startswith(tokens.PREFIX):
         with service.database.read() as session:
             token = tokens.find(session, text)

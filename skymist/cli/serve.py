@@ -21,6 +21,8 @@ from skymist.cli.status import BAD_INPUT
 from skymist.errors import RequestError
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from skymist.records import Database
     from skymist.workflow.archive.settings import ArchiveSettings
     from skymist.workflow.rules import Rules
@@ -170,6 +172,7 @@ def _api(settings: "ServiceSettings", database: "Database", stop: threading.Even
     desk = desk_settings(settings.circulars)
     archive = _archive(settings)
     app = create_app(ApiSettings(database, settings.out, _clusters(settings), oidc=oidc, desk=desk, archive=archive))
+    _add_pages(app)
     config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)
 
@@ -179,6 +182,21 @@ def _api(settings: "ServiceSettings", database: "Database", stop: threading.Even
 
     threading.Thread(target=end, daemon=True).start()
     server.run([listener])
+
+
+def _add_pages(app: "FastAPI") -> None:
+    """Serve the dashboard, too, where it is installed."""
+    try:
+        from skymist.app import mount
+    except ModuleNotFoundError as error:
+        _log.warning("no dashboard: %s is not installed (pip install 'skymist[dashboard]')", error.name)
+        return
+    from functools import partial
+
+    from skymist.api.access import find_person
+    from skymist.api.limits import INSIDE
+
+    mount(app, INSIDE, partial(find_person, app.state.service))
 
 
 def listen_at(host: str, port: int, stop: threading.Event) -> socket.socket | None:

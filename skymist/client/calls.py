@@ -46,6 +46,8 @@ class Calls:
     url : str
         As `checked` returns it.
     token : str or None
+    transport : httpx.BaseTransport, optional
+        By which requests go instead of the network.
 
     Raises
     ------
@@ -53,16 +55,17 @@ class Calls:
         If a token would go over the network in clear, or httpx is not installed.
     """
 
-    def __init__(self, url: str, token: str | None) -> None:
+    def __init__(self, url: str, token: str | None, transport: "httpx.BaseTransport | None" = None) -> None:
         host, httpx = urlsplit(url).hostname or "", load_httpx()
-        if token and url.startswith("http://") and not _is_here(host):
+        if token and url.startswith("http://") and not _is_here(host) and transport is None:
             raise RequestError(f"a token is not sent to {url}, where all on the way could read it: use https://{host}")
         self.url = url
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         # What goes to this machine goes through no proxy.
         self._http = httpx.Client(
-            base_url=f"{url}/v1/", headers=headers, timeout=60.0, follow_redirects=True, trust_env=not _is_here(host)
-        )
+            base_url=f"{url}/v1/", headers=headers, timeout=60.0, follow_redirects=True, transport=transport,
+            trust_env=not _is_here(host),
+        )  # fmt: skip
 
     def close(self) -> None:
         """Let go of all connections."""

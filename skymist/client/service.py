@@ -3,12 +3,15 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from skymist.client.archive import Archive
 from skymist.client.calls import Calls, checked, kept_token, quoted
 from skymist.client.publications import Publications
 from skymist.client.scan import Scan
+
+if TYPE_CHECKING:
+    import httpx
 
 
 def connect(url: str, token: str | None = None) -> "Client":
@@ -38,8 +41,8 @@ class Client:
     `skymist.client.calls.Calls` says what all methods raise.
     """
 
-    def __init__(self, url: str, token: str | None) -> None:
-        self._calls = Calls(url, token)
+    def __init__(self, url: str, token: str | None, transport: "httpx.BaseTransport | None" = None) -> None:
+        self._calls = Calls(url, token, transport)
 
     def __enter__(self) -> Self:
         return self

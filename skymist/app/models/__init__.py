@@ -1,0 +1,1 @@
+"""What pages know and do, without a browser: no Panel here."""
