@@ -1,13 +1,14 @@
 """The service in this process: the real app on a port of loopback, clients of every role, and a runner."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
 
 from skymist.api import ApiSettings, create_app
 from skymist.records import Database, tokens
@@ -65,10 +66,13 @@ def opened(folder: Path, **more: Any) -> Iterator[ApiSettings]:
 
 
 @contextmanager
-def serving(settings: ApiSettings) -> Iterator[Site]:
+def serving(
+    settings: ApiSettings, ws: str = "none", add: Callable[[FastAPI], object] = lambda app: None
+) -> Iterator[Site]:
     """Start a service on loopback, and stop it."""
     app = create_app(settings)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="none", timeout_graceful_shutdown=1))
+    add(app)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws=ws, timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -83,10 +87,10 @@ def serving(settings: ApiSettings) -> Iterator[Site]:
 
 
 @contextmanager
-def running(settings: ApiSettings) -> Iterator[None]:
+def running(settings: ApiSettings, **more: Any) -> Iterator[None]:
     """Carry out whatever scans are asked for; no rule asks for any."""
     stop = threading.Event()
-    runner = Runner(settings.database, Rules(()), RunnerSettings(settings.out, tick_s=0.02, beat_s=0.05))
+    runner = Runner(settings.database, Rules(()), RunnerSettings(settings.out, tick_s=0.02, beat_s=0.05, **more))
     thread = threading.Thread(target=runner.run, args=(stop,))
     thread.start()
     try:

@@ -1,6 +1,6 @@
 """Who asks, and what they may do."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -10,8 +10,9 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 
-from skymist.api.limits import token_name
+from skymist.api.limits import given_token, token_name
 from skymist.api.problems import answers
 from skymist.api.service import Service
 from skymist.records import tokens
@@ -83,20 +84,45 @@ async def refuse_unknown(request: Request) -> None:
 def _admit(request: Request, role: Access) -> Person:
     """Return who asks; 401 if that cannot be told, 403 if they have not the role."""
     service: Service = request.app.state.service
-    scheme, _, text = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not text.strip():
+    text, by_browser = given_token(request)
+    if not text:
         raise _unknown("a token is needed: Authorization: Bearer skymist_...")
-    person = find_person(service, text.strip()) if len(text) <= MOST_LETTERS else None
+    if by_browser and is_foreign(request):
+        raise HTTPException(403, "another site may link to this, but not use your login here")
+    person = find_person(service, text)
     if person is None:
         raise _unknown("the token is unknown, expired or revoked", ', error="invalid_token"')
-    service.buckets.admit(token_name(request.headers["authorization"]))
+    service.buckets.admit(token_name(text))
     if not person.role.includes(role):
         raise HTTPException(403, f"this needs the role {role}; {person.name} is {person.role}")
     return person
 
 
+def is_foreign(request: Request) -> bool:
+    """Return whether a browser says that another site made it ask, and not by a link that somebody follows.
+
+    References: https://www.w3.org/TR/fetch-metadata.
+    """
+    site = request.headers.get("sec-fetch-site", "none")
+    followed = (
+        request.headers.get("sec-fetch-mode") == "navigate" and request.headers.get("sec-fetch-dest") == "document"
+    )
+    return site not in ("same-origin", "none") and not followed
+
+
+def is_from_here(asked: HTTPConnection, origins: Collection[str]) -> bool:
+    """Return whether a page of this service asks: one of the same host, or of `origins`.
+
+    Only browsers say where a page is from (``Origin``), and they always say so where it matters.
+    """
+    origin, host = asked.headers.get("origin", "").lower(), asked.headers.get("host", "").lower()
+    return origin in origins or (host != "" and origin in (f"http://{host}", f"https://{host}"))
+
+
 def find_person(service: Service, text: str) -> Person | None:
     """Return whose token this is, None if it is unknown, expired or revoked; 403 if it gives no role."""
+    if len(text) > MOST_LETTERS:
+        return None
     if text.startswith(tokens.PREFIX):
         with service.database.read() as session:
             token = tokens.find(session, text)

@@ -15,7 +15,8 @@ from skymist.api.service import Served
 from skymist.api.words import Name
 from skymist.model.alert import Role
 from skymist.model.identity import Thing
-from skymist.records import alerts, catalog, identities, log
+from skymist.records import alerts, catalog, identities, log, standing
+from skymist.records.standing import Standing
 from skymist.records.tables import Alert, Alias, Event, Scan
 from skymist.records.tokens import Access
 from skymist.workflow import service as workflow
@@ -44,7 +45,15 @@ def find_alerts(service: Served, request: Request, wanted: Annotated[AlertFilter
     search = found_by(service, wanted)
     with service.database.read() as session:
         found = catalog.find(session, search, wanted.limit + 1, wanted.after)
-    return page(request, found, wanted.limit, lambda each: each.id, AlertItem.model_validate)
+        stand = standing.of(session, [each.id for each in found])
+    return page(request, found, wanted.limit, lambda each: each.id, lambda each: _item(each, stand[each.id]))
+
+
+_OWN = [name for name in AlertItem.model_fields if name in Alert.__table__.columns]
+
+
+def _item(alert: Alert, stand: Standing) -> AlertItem:
+    return AlertItem.model_validate({**{name: getattr(alert, name) for name in _OWN}, **vars(stand)})
 
 
 @router.get("/alerts/{name}", **operation(Access.VIEWER, 404))
@@ -68,7 +77,8 @@ def _answer(session: Session, alert: Alert) -> AlertAnswer:
             .order_by(Scan.created.desc(), Scan.id)
         ).all(),
     }  # fmt: skip
-    return AlertAnswer(**AlertItem.model_validate(alert).model_dump(), **found)
+    stand = standing.of(session, [alert.id])[alert.id]
+    return AlertAnswer(**_item(alert, stand).model_dump(), **found)
 
 
 def _revisions(alert: Alert) -> list[RevisionAnswer]:

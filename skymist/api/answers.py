@@ -8,9 +8,10 @@ from urllib.parse import urlencode
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from skymist.model.alert import Role
+from skymist.model.alert import Role, Tense
 from skymist.model.circular import State
 from skymist.model.identity import Thing
+from skymist.records.standing import Need
 from skymist.records.tables import InputStatus, ScanState
 from skymist.records.tokens import Access
 
@@ -45,6 +46,7 @@ class ScanAnswer(Answer):
     wish: Json | None = Field(None, description="The words in which it was asked for")
     chosen: Json | None = Field(None, description="How the reconstruction was chosen, if it was not named")
     rule: str | None = Field(None, description="Rule that asked for it; empty if a person did")
+    who: str | None = Field(None, description="Who asked for it first")
     after_id: str | None = Field(None, description="Scan that has to end before")
     instead_id: str | None = Field(None, description="Scan that this one is the fallback of")
     replaced_by: str | None = Field(None, description="Scan that took its place")
@@ -110,6 +112,22 @@ class EntryAnswer(Answer):
     doi: str = Field(description="Empty while there is none")
 
 
+class LastScanAnswer(Answer):
+    """A scan of an alert, in a few words."""
+
+    id: str = Field(description="Of the scan")
+    state: ScanState = Field(description="What it is doing")
+    reconstruction: str = Field(description="What is fitted")
+    share: float | None = Field(description="Of its cells that are done, 0 to 1; null while nobody knows")
+
+
+class LastCircularAnswer(Answer):
+    """A circular of an alert, in a few words."""
+
+    id: int = Field(description="Its number here")
+    state: State = Field(description="draft, approved, sending, sent or withdrawn")
+
+
 class AlertItem(Answer):
     """An alert in a list."""
 
@@ -128,6 +146,12 @@ class AlertItem(Answer):
     far_per_year: float | None = Field(description="As last told")
     public: datetime | None = Field(description="From when on everybody may see it; null: never")
     created: datetime = Field(description="When it was first heard of")
+    tense: Tense = Field(description="Of the last revision: current, archival, planned, injection, commanded or test")
+    revision_count: int = Field(description="Number of revisions")
+    scan: LastScanAnswer | None = Field(description="The scan that was asked for last; null if there is none")
+    map: LastScanAnswer | None = Field(description="The last complete one; null if there is none")
+    circular: LastCircularAnswer | None = Field(description="The last that was not withdrawn; null if there is none")
+    needs: list[Need] = Field(description="What waits for a person")
 
 
 class RevisionAnswer(Answer):
@@ -185,6 +209,7 @@ class ReceivedAnswer(BaseModel):
     input_id: str = Field(description="SHA-256 of its bytes")
     event_id: str | None = Field(description="Digest of the event that it holds")
     alerts: list[str] = Field(description="Names of the alerts it says something about")
+    roles: list[Role] = Field(description="observation, prediction or test: the worlds of these, in the same order")
 
 
 class ClusterAnswer(BaseModel):
@@ -204,6 +229,7 @@ class InputAnswer(Answer):
     times: int = Field(description="How often it came")
     status: InputStatus = Field(description="accepted or quarantined")
     reason: str = Field(description="Why it cannot be read, in words")
+    size: int = Field(description="Bytes")
 
 
 class StreamAnswer(Answer):
@@ -223,6 +249,13 @@ class OptionAnswer(BaseModel):
     name: str = Field(description="Its name")
     type: str = Field(description="Its type in Python")
     default: Any = Field(description="Its value if nothing is said")
+    about: str = Field(description="What it is, in words")
+    unit: str = Field(description="Empty if it has none")
+    above: float | None = Field(description="It is greater than this; null for no such bound")
+    minimum: float | None = Field(description="Least value; null for no such bound")
+    maximum: float | None = Field(description="Greatest value; null for no such bound")
+    choices: list[Any] = Field(description="Its only values; empty if there are others")
+    rule: str = Field(description="Which values it takes, such as 0 < starts <= 100; empty if any")
 
 
 class ReconstructionAnswer(BaseModel):
@@ -231,7 +264,7 @@ class ReconstructionAnswer(BaseModel):
     name: str = Field(description="Its name")
     version: str = Field(description="Changes whenever its results do")
     about: str = Field(description="What it is, in one line")
-    levels: str = Field(description="Of a scan for which nobody chose any")
+    levels: str = Field(description="Of a scan for which nobody chose any; empty if that depends on the event")
     options: list[OptionAnswer] = Field(description="What can be set")
 
 
@@ -277,6 +310,7 @@ class PublicationItem(Answer):
     changed: datetime = Field(description="When something of it last changed")
     locked_by: str = Field(description="Who is editing; empty if nobody is")
     locked_until: datetime | None = Field(description="Until when nobody else can")
+    edited_by: str = Field(description="Who wrote what counts, and cannot approve it; empty if nobody but skymist did")
 
 
 class TextItem(Answer):
@@ -343,6 +377,19 @@ class FindingAnswer(Answer):
     end: int | None = Field(description="Behind the last of them")
 
 
+class ScratchAnswer(Answer):
+    """What somebody has typed and not saved, for them alone."""
+
+    publication: int = Field(description="Which is being edited")
+    who: str = Field(description="Whose it is")
+    base: int = Field(description="The revision that is being edited")
+    subject: str = Field(description="In one line")
+    body: str = Field(description="Plain text")
+    changed: datetime = Field(description="When it was kept; whoever overwrites it says it")
+    spans: list[Json] = Field(description="Where in the body facts stand: start, end, fact")
+    findings: list[FindingAnswer] = Field(description="All that is wrong with it, or may be, by what is known now")
+
+
 class DiffAnswer(BaseModel):
     """Two revisions side by side."""
 
@@ -358,6 +405,11 @@ class PreviewAnswer(BaseModel):
     revision: int = Field(description="Its last revision")
     content: str = Field(description="The bytes that go out")
     sha256: str = Field(description="Of these bytes; whoever has them sent says it")
+    channel: str = Field(description="By which it would go: gcn or kafka")
+    destination: str = Field(description="Address to which it would go; empty if this site sends nothing of its kind")
+    stand_in: bool = Field(description="Whether that is another service than GCN's own")
+    real: bool = Field(description="Whether only what is about the real sky goes out from here; otherwise only tests")
+    hindrance: str = Field(description="Why it could not go out from here even if approved, in words; may be empty")
     web_link: str | None = Field(description="To GCN's form with all filled in; null for a notice")
     email: str | None = Field(description="To GCN, as it would be sent; null for a notice")
     voevent: str | None = Field(description="Of a notice: the same as a VOEvent 2.0, for brokers that take those")

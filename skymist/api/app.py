@@ -14,9 +14,15 @@ from skymist.api import (
     alerts,
     catalog,
     changes,
+    estimates,
     events,
+    files,
     intake,
     matches,
+    news,
+    operations,
+    overview,
+    pictures,
     problems,
     public,
     publications,
@@ -25,14 +31,17 @@ from skymist.api import (
     results,
     scans,
     system,
+    timeline,
 )
+from skymist.api.dask import MOUNTED, DaskPages
 from skymist.api.limits import Guard
 from skymist.api.metrics import Timed
 from skymist.api.service import Service
 from skymist.api.settings import ApiSettings
 
 _PARTS = (
-    scans, changes, results, regions, matches, alerts, catalog, records, publications, events, intake, system, admin,
+    scans, changes, estimates, results, pictures, regions, matches, news, overview, alerts, timeline, files, catalog,
+    records, publications, events, intake, system, operations, admin,
 )  # fmt: skip
 ROUTERS = [system.public, *(each.router for each in _PARTS)]
 
@@ -45,6 +54,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     settings : ApiSettings
     """
     service = Service(settings)
+    dask = DaskPages(service)
 
     @asynccontextmanager
     async def live(_: FastAPI) -> AsyncIterator[None]:
@@ -52,6 +62,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         yield
         timing.cancel()
         await service.live.close()
+        await dask.close()
 
     app = FastAPI(
         title="skymist", version=version("skymist"), openapi_url="/v1/openapi.json", docs_url=None, redoc_url=None,
@@ -63,6 +74,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     problems.install(app)
     for router in [*ROUTERS, public.router] if settings.archive.public else ROUTERS:
         app.include_router(router)
+    app.mount(MOUNTED, dask)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
     app.openapi()  # takes a while, for which no request shall wait
     return app

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from skymist.api.words import Moment, Name, Options, Text
+from skymist.api.words import PRINTABLE, Moment, Name, Options, Text
 from skymist.model.alert import Role, Tense
 from skymist.model.request import MOST_SEEDS
 from skymist.records.tokens import DAYS, MOST_DAYS, Access
@@ -60,7 +60,7 @@ class ScanBody(WishBody):
 class RemixBody(Body):
     """What shall be different in another scan of the same event."""
 
-    changes: WishBody = Field(description="Only what is changed; options are laid over those that there are")
+    changes: WishBody = Field(description="Only what is changed; options are laid over those of the same reconstruction")
     replace: bool = Field(False, description="Whether the new scan takes the place of the other one")
 
 
@@ -113,6 +113,17 @@ class TextBody(Body):
         description="Plain text"
     )
     note: Text = Field("", description="What was changed, and why")
+
+
+class ScratchBody(Body):
+    """A text that is being typed; it may be one that could not be saved yet."""
+
+    base: Revision = Field(description="The revision that is being edited")
+    subject: Annotated[str, StringConstraints(max_length=2000, pattern=PRINTABLE)] = Field(description="In one line")
+    body: Annotated[str, StringConstraints(max_length=100_000, pattern=r"^[^\x00]*$")] = Field(description="Plain text")
+    seen: Moment | None = Field(
+        None, strict=False, description="`changed` of what this overwrites; null if there should be nothing"
+    )
 
 
 class RedraftBody(Body):

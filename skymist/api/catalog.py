@@ -15,6 +15,7 @@ from skymist.model.alert import Role
 from skymist.model.region import DEFAULT_CALIBRATION, region
 from skymist.records import catalog, scans
 from skymist.records.catalog import SORTS, Search
+from skymist.records.tables import ScanState
 from skymist.records.tokens import Access
 from skymist.workflow.archive.catalog import FORMATS, table
 
@@ -30,6 +31,8 @@ TableFormat = Literal["csv", "ecsv", "votable", "parquet", "icecat"]
 
 _NOT_ASKED = {"limit", "after", "format", "overlaps"}
 """Of the filters, what is no property of alerts."""
+_OTHER_WORDS = {"state": "scan_states", "q": "words"}
+"""What the records call some of them."""
 
 
 class PublicFilter(Paging):
@@ -49,7 +52,8 @@ class PublicFilter(Paging):
 
     def search(self, **more: Any) -> Search:
         """Return it as the records understand it."""
-        return Search.parse(self.model_dump(exclude=_NOT_ASKED), **more)
+        said = self.model_dump(exclude=_NOT_ASKED)
+        return Search.parse({_OTHER_WORDS.get(key, key): value for key, value in said.items()}, **more)
 
     def words(self) -> str:
         """Return what was asked for, for the head of a table."""
@@ -62,6 +66,9 @@ class AlertFilter(PublicFilter):
 
     role: Role = Field(Role.OBSERVATION, description="Tests and predictions are shown on request only")
     has_scan: bool | None = Field(None, description="Only those with a scan, or without")
+    state: list[ScanState] = Field([], max_length=6, description="Only those with a scan in any of these states")
+    needs: bool | None = Field(None, description="Only those of which something waits for a person, or nothing does")
+    q: Name | None = Field(None, description="Part of the name, of an earlier one, or of RUN_EVENT")
     overlaps: ScanId | None = Field(
         None, description="Only those whose 90 % circle touches the 90 % region of this scan"
     )

@@ -28,7 +28,7 @@ _REMIX["responses"][200] = _NEW_OR_KNOWN["responses"][200]
 @router.post("", status_code=201, **_NEW_OR_KNOWN)
 def ask_for_scan(service: Served, person: Caller, body: ScanBody, response: Response) -> ScanAnswer:
     """Ask for a scan of an event that is known; the same request is the same scan."""
-    _check_cluster(service, body.cluster)
+    check_cluster(service, body.cluster)
     wish = body.wish()
     with service.database.read() as session:
         event = workflow.find_event(session, body.event)
@@ -94,7 +94,7 @@ def delete_scan(
         log.note(session, person.name, "deleted", "scan", found.id, state=found.state)
 
 
-def _check_cluster(service: Service, name: str) -> None:
+def check_cluster(service: Service, name: str) -> None:
     """Take names only: files and addresses are for those who run the service."""
     if name not in (known := cluster.names(service.clusters)):
         raise UnknownNameError("cluster", name, known)
@@ -103,7 +103,7 @@ def _check_cluster(service: Service, name: str) -> None:
 def _again(session: Session, scan_id: str, who: str) -> Scan:
     scan = scans.locked(session, scan_id)
     scans.again(session, scan, who)
-    session.refresh(scan, ["alert"])  # what is computed by the database is forgotten with each change
+    session.refresh(scan, scans.COMPUTED)
     return scan
 
 

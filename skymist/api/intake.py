@@ -11,6 +11,7 @@ from skymist.api.answers import ReceivedAnswer
 from skymist.api.problems import INPUT
 from skymist.api.service import Served, Service
 from skymist.api.words import FileName
+from skymist.model.alert import Role
 from skymist.records.tables import Alert
 from skymist.records.tokens import Access
 from skymist.workflow.ingest import EVENT, NOTICE, Outcome, take
@@ -74,5 +75,9 @@ def _received(service: Service, response: Response, outcome: Outcome) -> Receive
     refuse_unread(outcome)
     response.status_code = 201 if outcome.new else 200
     with service.database.read() as session:
-        names = session.scalars(select(Alert.name).where(Alert.id.in_(outcome.alert_ids)).order_by(Alert.name)).all()
-    return ReceivedAnswer(input_id=outcome.input_id, event_id=outcome.event_id, alerts=list(names))
+        query = select(Alert.name, Alert.role).where(Alert.id.in_(outcome.alert_ids)).order_by(Alert.name, Alert.role)
+        found = session.execute(query).all()
+    return ReceivedAnswer(
+        input_id=outcome.input_id, event_id=outcome.event_id, alerts=[name for name, _ in found],
+        roles=[Role(role) for _, role in found],
+    )  # fmt: skip

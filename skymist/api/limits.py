@@ -6,7 +6,7 @@ from threading import Lock
 
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from skymist.api.problems import HEADERS, respond
@@ -17,6 +17,9 @@ MOST_BUCKETS = 10_000
 
 INSIDE = "skymist.inside"
 """In the scope of requests that this process sends itself: nobody who asks can say that."""
+
+COOKIE = "skymist_token"
+"""Holds the token of who has logged in with a browser; the pages know it by the same name."""
 
 
 class Buckets:
@@ -59,16 +62,28 @@ class Buckets:
             return 0.0 if left >= 1 else (1 - left) / self.per_second
 
 
+def given_token(asked: HTTPConnection) -> tuple[str, bool]:
+    """Return the token that comes with a request, empty if there is none, and whether it is that of a browser's login.
+
+    The login counts for what only reads: a browser sends it along whoever made it ask.
+    """
+    if header := asked.headers.get("authorization"):
+        scheme, _, text = header.partition(" ")
+        return (text.strip() if scheme.lower() == "bearer" else ""), False
+    if asked.scope.get("method") in ("GET", "HEAD"):
+        return asked.cookies.get(COOKIE, ""), True
+    return "", False
+
+
 def client_of(scope: Scope) -> tuple[str, str]:
     """Return under which names a client is counted: of its token, and of its address."""
-    headers = dict(scope["headers"])
     address = scope["client"][0] if scope.get("client") else "unknown"
-    return token_name(headers.get(b"authorization", b"").decode("latin-1")), f"address {address}"
+    return token_name(given_token(HTTPConnection(scope))[0]), f"address {address}"
 
 
-def token_name(header: str) -> str:
+def token_name(token: str) -> str:
     """Return the name of a token's bucket; the token itself is not kept."""
-    return f"token {digest(header.partition(' ')[2].strip())}"
+    return f"token {digest(token)}"
 
 
 class Guard:

@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
 import numpy as np
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select
@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from skymist.records import Database, tables
 from skymist.records.tables import Alert, Event, Input, InputStatus, ScanState, Stream
+from skymist.workflow.operations import Overview
 
 QUANTILES = 0.5, 0.9, 0.99
 RECENT, MOST = timedelta(days=1), 10_000
@@ -38,11 +39,12 @@ class Metrics:
     Parameters
     ----------
     database : Database
+    overview : Overview
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, overview: Overview) -> None:
         self.registry = CollectorRegistry()
-        self.registry.register(_Records(database))
+        self.registry.register(_Records(database, overview))
         self.seconds = Histogram(
             "skymist_request_seconds", "Time until an answer is complete", ("method", "route", "status"),
             registry=self.registry,
@@ -51,6 +53,11 @@ class Metrics:
             "skymist_loop_late_seconds", "How late the event loop is: nobody is answered while it is held up",
             buckets=LATE_S, registry=self.registry,
         )  # fmt: skip
+
+    def count_pages(self, count: Callable[[], int]) -> None:
+        """Tell how many pages of the dashboard are open, too."""
+        gauge = Gauge("skymist_pages_open", "Pages of the dashboard with a session", registry=self.registry)
+        gauge.set_function(count)
 
     async def time_loop(self) -> None:
         """Count again and again how late the event loop is, until it is cancelled."""
@@ -102,8 +109,8 @@ _METHODS = "GET", "POST", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH"
 class _Records(Collector):
     """Looks into the database whenever somebody asks."""
 
-    def __init__(self, database: Database) -> None:
-        self.database = database
+    def __init__(self, database: Database, overview: Overview) -> None:
+        self.database, self.overview = database, overview
 
     def describe(self) -> list[GaugeMetricFamily]:
         """Return nothing: what there is takes a database, which need not be there yet."""
@@ -117,6 +124,38 @@ class _Records(Collector):
             yield _alerts(session)
             yield from _streams(session)
             yield _latencies(session)
+        yield from _overview(self.overview)
+
+
+def _overview(overview: Overview) -> Iterator[GaugeMetricFamily]:
+    """Yield what is told of clusters, sizes and this machine."""
+    found = overview.look()
+    families = {
+        what: GaugeMetricFamily(f"skymist_cluster_{what}", words, labels=["cluster", "id"])
+        for what, words in (("workers", "Workers of a cluster"), ("threads", "Cells that a cluster fits at a time"),
+                            ("scans", "Scans that use a cluster"))
+    }  # fmt: skip
+    for each in found["clusters"]:
+        for what, family in families.items():
+            if each["id"] and each[what] is not None:
+                family.add_metric([each["name"], each["id"]], each[what])
+    yield from families.values()
+    runners = GaugeMetricFamily("skymist_runners", "Number of runners by state", labels=["state"])
+    for state in ("running", "lost"):
+        runners.add_metric([state], sum(each["state"] == state for each in found["runners"]))
+    yield runners
+    yield GaugeMetricFamily("skymist_cells_per_second", "Of all scans that run", value=found["rate"])
+    for name, value in {**found["sizes"], **found["machine"]}.items():
+        if value is not None and name not in ("load", "processors"):  # which Prometheus has better ways to know
+            yield GaugeMetricFamily(f"skymist_{name}", _SIZES[name], value=value)
+
+
+_SIZES = {
+    "database_bytes": "Of the records", "maps": "Number of maps", "maps_bytes": "Of all maps, as they are in memory",
+    "files": "Number of files made of maps", "files_bytes": "Of all files made of maps",
+    "memory_bytes": "Memory of the machine that answers", "memory_free_bytes": "That can be had",
+    "disk_bytes": "Of the disk of the maps", "disk_free_bytes": "That is left of it",
+}  # fmt: skip
 
 
 def _count(

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Path, Query, Request
 from pydantic import Field
 from sqlalchemy import Select, select
+from sqlalchemy.orm import selectinload
 
 from skymist.api.access import Caller, make_router, operation
 from skymist.api.answers import (
@@ -17,6 +18,7 @@ from skymist.api.answers import (
     PublicationAnswer,
     PublicationItem,
     RedraftedAnswer,
+    ScratchAnswer,
     page,
     whole,
 )
@@ -25,6 +27,7 @@ from skymist.api.bodies import (
     CommentBody,
     DraftBody,
     RedraftBody,
+    ScratchBody,
     SendBody,
     SentBody,
     TextBody,
@@ -37,7 +40,7 @@ from skymist.api.words import Id, Name
 from skymist.model.alert import Role, Tense
 from skymist.model.circular import State
 from skymist.records import alerts, publications
-from skymist.records.tables import Publication
+from skymist.records.tables import Publication, Text
 from skymist.records.tokens import Access
 from skymist.workflow.desk import Desk, document
 
@@ -88,7 +91,8 @@ def find_publications(
 
 
 def _filtered(wanted: PublicationFilter) -> Select[Any]:
-    query = select(Publication)
+    named = selectinload(Publication.texts).load_only(Text.number, Text.aside, Text.who)
+    query = select(Publication).options(named)
     for column, value in ((Publication.kind, wanted.kind), (Publication.role, wanted.role)):
         query = query if value is None else query.where(column == value)
     return query.where(Publication.state.in_(wanted.state)) if wanted.state else query
@@ -115,6 +119,26 @@ def edit(desk: Desked, person: Caller, found: Found, body: TextBody) -> EditedAn
     """Add a revision; if it cannot count, it is kept aside, and `aside` says how both go together."""
     told = desk.edit(found.kind, found.id, body.base, body.subject, body.body, person.name, body.note)
     return EditedAnswer.model_validate(told)
+
+
+@router.get("/{publication_id}/scratch", **operation(Access.ANALYST, 404))
+def show_scratch(desk: Desked, person: Caller, found: Found) -> ScratchAnswer | None:
+    """Return what you have typed and not saved, null if that is nothing; nobody else sees it."""
+    kept = desk.scratch(found.kind, found.id, person.name)
+    return None if kept is None else ScratchAnswer.model_validate(kept)
+
+
+@router.put("/{publication_id}/scratch", **operation(Access.ANALYST, 404, 409, 413))
+def keep_scratch(desk: Desked, person: Caller, found: Found, body: ScratchBody) -> ScratchAnswer:
+    """Keep what you are typing, in the place of what you typed before, and return what is wrong with it."""
+    told = desk.jot(found.kind, found.id, body.base, body.subject, body.body, person.name, body.seen)
+    return ScratchAnswer.model_validate(told)
+
+
+@router.delete("/{publication_id}/scratch", status_code=204, **operation(Access.ANALYST, 404))
+def discard_scratch(desk: Desked, person: Caller, found: Found) -> None:
+    """Remove what you have typed and not saved; it may be nothing."""
+    desk.forget(found.kind, found.id, person.name)
 
 
 @router.post("/{publication_id}/redraft", **operation(Access.ANALYST, 404, 409, 413))

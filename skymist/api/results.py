@@ -112,13 +112,18 @@ def _ready(service: Service, scan: Scan, kind: str) -> bytes | None:
     return file.read_bytes() if file is not None and file.exists() else None
 
 
-def _kept(service: Service, scan: Scan) -> Place:
-    """Return the store of a scan: where it was recorded to be, or where the runner writes it."""
+def find_place(service: Service, scan: Scan) -> Place:
+    """Return where the map of a scan is, or will be: where it was recorded to be, or where the runner writes it."""
     with service.database.read() as session:
         made = session.get(Artifact, (scan.id, ZARR))
         event = session.get_one(Event, scan.event_id)
     name = f"run{event.run:08d}.evt{event.event:012d}.{scan.request['reconstruction']}.{scan.id[:12]}.zarr"
-    kept = place(service.settings.out) / scan.role / name if made is None else place(made.url)
+    return place(service.settings.out) / scan.role / name if made is None else place(made.url)
+
+
+def _kept(service: Service, scan: Scan) -> Place:
+    """Return the store of a scan."""
+    kept = find_place(service, scan)
     if not (kept / METADATA).exists():
         raise HTTPException(404, f"scan {scan.id[:12]} is {scan.state} and has no map yet")
     return kept

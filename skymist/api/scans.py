@@ -38,6 +38,8 @@ class ScanFilter(ByName):
     alert: Name | None = Field(None, description="Name of an alert")
     reconstruction: Name | None = Field(None, description="Name of the reconstruction that is run")
     rule: Name | None = Field(None, description="Name of the rule that asked for it")
+    by_rule: bool | None = Field(None, description="Whether a rule asked for it, and not a person")
+    who: Name | None = Field(None, description="Who asked for it first")
     role: Role | None = Field(None, description="observation, prediction or test; all by default")
     since: Moment | None = Field(None, description="Asked for at or after this time")
     until: Moment | None = Field(None, description="Asked for before this time")
@@ -112,7 +114,9 @@ def _filtered(session: Session, query: Select[Any], wanted: ScanFilter) -> Selec
         query = query.where(Scan.event_id.in_(select(Event.id).where(Event.alert_id == alert.id)))
     if wanted.reconstruction is not None:
         query = query.where(Scan.request["reconstruction"].as_string() == wanted.reconstruction)
-    for column, value in ((Scan.rule, wanted.rule), (Scan.role, wanted.role)):
+    if wanted.by_rule is not None:
+        query = query.where((Scan.rule != "") == wanted.by_rule)
+    for column, value in ((Scan.rule, wanted.rule), (Scan.role, wanted.role), (Scan.who, wanted.who)):
         query = query if value is None else query.where(column == value)
     if wanted.since is not None:
         query = query.where(Scan.created >= wanted.since)

@@ -10,10 +10,12 @@ from skymist.api.limits import Buckets
 from skymist.api.live import Live
 from skymist.api.metrics import Metrics
 from skymist.api.oidc import Issuer
+from skymist.api.picturing import Pictures
 from skymist.api.settings import ApiSettings
 from skymist.fair.record import Site
 from skymist.records import Database
 from skymist.workflow.desk import Desk
+from skymist.workflow.operations import Overview
 
 
 class Service:
@@ -28,9 +30,11 @@ class Service:
         self.settings = settings
         self.buckets = Buckets(settings.limits.per_second, settings.limits.burst)
         self.live = Live(settings.database, settings.limits)
-        self.metrics = Metrics(settings.database)
+        self.overview = Overview(settings.database, settings.out)
+        self.metrics = Metrics(settings.database, self.overview)
         self.desk = Desk(settings.database, settings.desk)
         self.issuer = None if settings.oidc is None else Issuer(settings.oidc)
+        self.pictures = Pictures()
         self.drawing = Lock()  # one file at a time is made of a map, so that all other requests find a processor
 
     @property

@@ -63,6 +63,12 @@ class Oidc:
         Whose value, or values, name the roles.
     algorithms : tuple of str
         Some of `ASYMMETRIC`.
+    authorize_url, token_url : str, optional
+        Where people log in, and where what they bring back is changed for a token; https, or on this machine.
+    client_id, client_secret : str, optional
+        Of this service, as the issuer knows it; without a secret it is a public client.
+    scope : str
+        What the issuer is asked for.
 
     Raises
     ------
@@ -76,11 +82,20 @@ class Oidc:
     roles: Mapping[str, str]
     claim: str = "groups"
     algorithms: tuple[str, ...] = ("RS256", "ES256")
+    authorize_url: str | None = None
+    token_url: str | None = None
+    client_id: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
+    scope: str = "openid"
 
     def __post_init__(self) -> None:
-        url = urlsplit(self.jwks_url)
-        if url.scheme != "https" and not (url.scheme == "http" and url.hostname in LOOPBACK):
-            raise RequestError(f"jwks_url {self.jwks_url!r}: keys are fetched by https, or from this machine")
+        for key in ("jwks_url", "authorize_url", "token_url"):
+            if (url := getattr(self, key)) is not None:
+                _check_url(key, url)
+        if len({self.authorize_url is None, self.token_url is None, self.client_id is None}) > 1:
+            raise RequestError("to log in by OpenID Connect takes authorize_url, token_url and client_id")
+        if "openid" not in self.scope.split():
+            raise RequestError(f"scope {self.scope!r}: OpenID Connect needs 'openid' in it")
         if not self.issuer or not self.audience:
             raise RequestError("OpenID Connect needs an issuer and an audience")
         for known, given in ((ASYMMETRIC, self.algorithms), (tuple(Access), self.roles.values())):
@@ -88,6 +103,22 @@ class Oidc:
                 if name not in known:
                     kind = "signature algorithm" if known is ASYMMETRIC else "role"
                     raise UnknownNameError(kind, name, known)
+
+    @property
+    def logs_in(self) -> bool:
+        """Whether people can log in there."""
+        return self.client_id is not None
+
+    @property
+    def audiences(self) -> tuple[str, ...]:
+        """For whom a token may be: for the service, or for what it is known as where people log in."""
+        return (self.audience,) if self.client_id is None else (self.audience, self.client_id)
+
+
+def _check_url(key: str, text: str) -> None:
+    url = urlsplit(text)
+    if url.scheme != "https" and not (url.scheme == "http" and url.hostname in LOOPBACK):
+        raise RequestError(f"{key} {text!r}: an issuer is asked by https, or on this machine")
 
 
 @dataclass(frozen=True)
@@ -108,6 +139,8 @@ class ApiSettings:
         Of circulars.
     archive : ArchiveSettings
         Who keeps the archive, and whether everybody may look.
+    origins : tuple of str
+        Under which browsers know the service, if that is not the name that reaches it, in small letters.
     """
 
     database: Database
@@ -117,3 +150,4 @@ class ApiSettings:
     oidc: Oidc | None = None
     desk: DeskSettings = field(default_factory=DeskSettings)
     archive: ArchiveSettings = field(default_factory=ArchiveSettings)
+    origins: tuple[str, ...] = ()

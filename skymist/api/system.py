@@ -1,6 +1,6 @@
 """What there is: reconstructions, clusters and streams, and whether all works."""
 
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from importlib.metadata import version
 from typing import Any
 
@@ -21,9 +21,11 @@ from skymist.api.answers import (
 )
 from skymist.api.problems import answers
 from skymist.api.service import Served
+from skymist.model.options import Option, options
 from skymist.model.request import default_levels
 from skymist.records.tables import Stream
 from skymist.records.tokens import Access
+from skymist.workflow import choice
 from skymist.workflow.plain import plain
 
 public, router = APIRouter(prefix="/v1", tags=["system"]), make_router(tags=["system"])
@@ -71,17 +73,25 @@ def get_streams(service: Served) -> Page[StreamAnswer]:
 
 @router.get("/reconstructions", **operation(Access.VIEWER))
 def get_reconstructions() -> Page[ReconstructionAnswer]:
-    """List the reconstructions with their options."""
-    return whole(_reconstruction(name) for name in plugins.names(plugins.RECONSTRUCTIONS))
+    """List the reconstructions with their options; the first is auto, which runs what fits the event."""
+    others = (_reconstruction(name) for name in plugins.names(plugins.RECONSTRUCTIONS))
+    return whole([_AUTO, *others])
 
 
 def _reconstruction(name: str) -> ReconstructionAnswer:
     kind: Any = plugins.load(plugins.RECONSTRUCTIONS, name)
-    options = [
-        OptionAnswer(name=item.name, type=getattr(item.type, "__name__", str(item.type)),
-                     default=plain(None if item.default is MISSING else item.default))
-        for item in fields(kind)
-    ]  # fmt: skip
     levels = ",".join(f"{level.nside}:{level.extension}" for level in default_levels(kind))
-    about = (kind.__doc__ or "").strip().splitlines() or [""]
-    return ReconstructionAnswer(name=name, version=kind.version, about=about[0], levels=levels, options=options)
+    about, found = (kind.__doc__ or "").strip().splitlines() or [""], [_option(each) for each in options(kind)]
+    return ReconstructionAnswer(name=name, version=kind.version, about=about[0], levels=levels, options=found)
+
+
+def _option(found: Option) -> OptionAnswer:
+    told = {each.name: plain(getattr(found, each.name)) for each in fields(found)}
+    return OptionAnswer(**told, rule=found.rule)
+
+
+_RULE = Option("rule", "str", choice.Auto.rule, "How it chooses.", choices=tuple(choice.RULES))
+_AUTO = ReconstructionAnswer(
+    name=choice.AUTO, version=choice.Auto.version, about="What fits the event: the map tells which that was, and why.",
+    levels="", options=[_option(_RULE)],
+)  # fmt: skip

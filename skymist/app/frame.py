@@ -5,7 +5,7 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-from skymist.app.pages import Page
+from skymist.app.sitemap import Page
 from skymist.app.parts.masthead import masthead
 from skymist.app.visit import Look, Visit
 
@@ -14,8 +14,6 @@ _COLOURS = {
     "dark": {"primary": {"main": "#7fb3ff"}, "background": {"default": "#10141c", "paper": "#181c27"}},
 }
 """Those of figures (`skymist.plot.style`), so that these lie on the page without an edge."""
-
-_MARGINS = "main { padding: 0; } .skymist-body { padding: 8px 20px 40px; box-sizing: border-box; }"
 
 
 def frame(page: Page, visit: Visit) -> Any:
@@ -31,7 +29,7 @@ def frame(page: Page, visit: Visit) -> Any:
     with visit.telling():
         body = page.make(visit)
     keys = getattr(body, "skymist_keys", {})
-    shown = pmui.Column(messages, body, sizing_mode="stretch_width", css_classes=["skymist-body"], margin=0)
+    shown = pmui.Column(messages, body, sizing_mode="stretch_width", margin=(8, 20, 40, 20))
     return pmui.Column(
         masthead(visit, page.name, keys), shown, sizing_mode="stretch_width", margin=0,
         theme_config=theme(visit.look), dark_theme=visit.look.theme == "dark",

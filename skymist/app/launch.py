@@ -3,10 +3,7 @@
 import os
 from typing import Any
 
-import panel as pn
-
-from skymist.app.frame import frame, prepare
-from skymist.app.pages import find
+from skymist.app.sitemap import find
 from skymist.app.visit import Look, Visit, Visitor
 from skymist.client import connect
 
@@ -35,6 +32,10 @@ def launch(name: str, server: str | None = None, *, look: str = "light.deg", **q
         If the service does not let you in, or does not answer.
     """
     page, client = find(name), connect(server or os.environ.get("SKYMIST_SERVER", USUAL))
+    import panel as pn  # takes seconds
+
+    from skymist.app.frame import frame, prepare
+
     me, asked = client.me(), {key: value[-1].decode() for key, value in pn.state.session_args.items()}
     visitor = Visitor("", me["name"], me["role"], Look.parse(look), {**asked, **query})
     prepare(page, visitor.look)

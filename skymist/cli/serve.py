@@ -18,11 +18,12 @@ from skymist.cli import text
 from skymist.cli.cluster import own_configs
 from skymist.cli.db import connect, own_database
 from skymist.cli.status import BAD_INPUT
-from skymist.errors import RequestError
+from skymist.errors import RequestError, UnknownNameError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from skymist.api import Oidc
     from skymist.records import Database
     from skymist.workflow.archive.settings import ArchiveSettings
     from skymist.workflow.rules import Rules
@@ -117,6 +118,12 @@ def _prepare(settings: "ServiceSettings", parts: tuple[str, ...]) -> None:
             Folder(Path(folder))
     if "workflow" in parts and settings.rules:
         _rules(settings)
+    if "workflow" in parts:
+        from skymist.workflow.hooks import make_hooks
+
+        make_hooks(settings.hooks)
+    if "api" in parts:
+        _oidc(settings)
     _archive(settings)
     if settings.circulars or settings.notices:
         from skymist.workflow.outgoing import desk_settings, is_real, make_channels
@@ -165,13 +172,12 @@ def _api(settings: "ServiceSettings", database: "Database", stop: threading.Even
         return
     import uvicorn
 
-    from skymist.api import ApiSettings, Oidc, create_app
+    from skymist.api import ApiSettings, create_app
     from skymist.workflow.outgoing import desk_settings
 
-    oidc = Oidc(**settings.oidc) if settings.oidc else None
-    desk = desk_settings(settings.circulars)
-    archive = _archive(settings)
-    app = create_app(ApiSettings(database, settings.out, _clusters(settings), oidc=oidc, desk=desk, archive=archive))
+    desk, archive = desk_settings(settings.circulars, settings.notices), _archive(settings)
+    app = create_app(ApiSettings(database, settings.out, _clusters(settings), oidc=_oidc(settings), desk=desk,
+                                 archive=archive, origins=settings.origins))  # fmt: skip
     _add_pages(app)
     config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)
@@ -184,19 +190,42 @@ def _api(settings: "ServiceSettings", database: "Database", stop: threading.Even
     server.run([listener])
 
 
+def _oidc(settings: "ServiceSettings") -> "Oidc | None":
+    """Return the identity provider of a site, if it has one."""
+    if not settings.oidc:
+        return None
+    from dataclasses import fields
+
+    from skymist.api import Oidc
+    from skymist.workflow.settings import revealed
+
+    known = [each.name for each in fields(Oidc)]
+    for key in settings.oidc:
+        if key not in known:
+            raise UnknownNameError("setting of oidc", str(key), known)
+    if missing := [key for key in ("issuer", "audience", "jwks_url", "roles") if key not in settings.oidc]:
+        raise RequestError(f"oidc needs {', '.join(missing)}")
+    return Oidc(**revealed("oidc", settings.oidc))
+
+
 def _add_pages(app: "FastAPI") -> None:
     """Serve the dashboard, too, where it is installed."""
+    from functools import partial
+
+    from skymist.api import login
+    from skymist.api.access import is_from_here
+    from skymist.api.limits import INSIDE
+    from skymist.app import mount
+
+    service = app.state.service
     try:
-        from skymist.app import mount
+        is_ours = partial(is_from_here, origins=service.settings.origins)
+        mounted = mount(app, INSIDE, partial(login.who, service), is_ours)
     except ModuleNotFoundError as error:
         _log.warning("no dashboard: %s is not installed (pip install 'skymist[dashboard]')", error.name)
         return
-    from functools import partial
-
-    from skymist.api.access import find_person
-    from skymist.api.limits import INSIDE
-
-    mount(app, INSIDE, partial(find_person, app.state.service))
+    service.metrics.count_pages(lambda: mounted.count)
+    app.include_router(login.router)
 
 
 def listen_at(host: str, port: int, stop: threading.Event) -> socket.socket | None:
@@ -228,6 +257,7 @@ def _workflow(settings: "ServiceSettings", database: "Database", stop: threading
     from skymist.workflow.runner import Runner, RunnerSettings
 
     os.nice(NICENESS)
+    _tell_news(settings, database, stop)
     channels = make_channels(settings.circulars, settings.notices)
     if channels:
         courier = Courier(database, channels, real=is_real(settings.circulars))
@@ -236,8 +266,21 @@ def _workflow(settings: "ServiceSettings", database: "Database", stop: threading
     if (copies := snapshots(database, archive)) is not None:
         threading.Thread(target=copies.run, args=(stop,), name="snapshots", daemon=True).start()
     running = RunnerSettings(settings.out, _clusters(settings), settings.slots, desk=desk,
-                             site=archive.site if settings.archive else None)  # fmt: skip
+                             site=archive.site if settings.archive else None,
+                             dask_dashboard=settings.dask_dashboard)  # fmt: skip
     Runner(database, _rules(settings), running).run(stop)
+
+
+def _tell_news(settings: "ServiceSettings", database: "Database", stop: threading.Event) -> None:
+    """Begin to tell news where the site says so."""
+    if not settings.hooks:
+        return
+    from skymist.workflow.herald import Herald
+    from skymist.workflow.hooks import make_hooks
+
+    site = settings.origins[0] if settings.origins else f"http://{settings.host}:{settings.port}"
+    herald = Herald(database, make_hooks(settings.hooks), site)
+    threading.Thread(target=herald.run, args=(stop,), name="herald", daemon=True).start()
 
 
 def _streams(settings: "ServiceSettings", database: "Database", stop: threading.Event) -> None:
@@ -274,4 +317,11 @@ def _log_as_json() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for name in ("alembic", "bokeh", "bokeh_fastapi", "panel", "tornado"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(_is_no_socket)
+
+
+def _is_no_socket(record: logging.LogRecord) -> bool:
+    """Return whether a line does not tell that some page was opened or closed, as the server does of each."""
+    return not str(record.msg).startswith(('%s - "WebSocket ', "connection open", "connection closed"))

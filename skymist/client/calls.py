@@ -59,7 +59,7 @@ class Calls:
         host, httpx = urlsplit(url).hostname or "", load_httpx()
         if token and url.startswith("http://") and not _is_here(host) and transport is None:
             raise RequestError(f"a token is not sent to {url}, where all on the way could read it: use https://{host}")
-        self.url = url
+        self.url, self.transport = url, transport
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         # What goes to this machine goes through no proxy.
         self._http = httpx.Client(
@@ -80,13 +80,25 @@ class Calls:
         """Ask for something to be done, and return the document that comes of it."""
         return dict(self.call("POST", path, _json, once=once, json=dict(body)))
 
+    def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Have something be as the body says, however often it is asked for, and return the document of it."""
+        return dict(self.call("PUT", path, _json, json=dict(body)))
+
+    def delete(self, path: str) -> None:
+        """Have something removed."""
+        self.call("DELETE", path, lambda _: None)
+
     def upload(self, path: str, file: Path) -> dict[str, Any]:
         """Send a file, and return the document that comes of it."""
+        return self.send(path, file.read_bytes(), file.name)
+
+    def send(self, path: str, content: bytes, file_name: str) -> dict[str, Any]:
+        """Send the content of a file, and return the document that comes of it."""
         # Its ending may tell its format; letters that the service does not take are no part of that.
-        name = re.sub(r"[^A-Za-z0-9_.+ ()-]", "_", file.name)[-200:]
+        name = re.sub(r"[^A-Za-z0-9_.+ ()-]", "_", file_name)[-200:]
         query = {"name": re.sub(r"^[^A-Za-z0-9_]", "_", name)}
         headers = {"Content-Type": "application/octet-stream"}
-        return dict(self.call("POST", path, _json, content=file.read_bytes(), params=query, headers=headers))
+        return dict(self.call("POST", path, _json, content=content, params=query, headers=headers))
 
     def pages(self, path: str, query: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
         """Yield what is on a list, page after page."""
@@ -241,7 +253,7 @@ def _problem(response: "httpx.Response", url: str) -> SkymistError:
         return StoreError(f"{url}: {detail}")
     if kind.endswith(":unreadable"):
         return ReadError(detail)
-    return ConflictError(detail) if status == 409 else RequestError(detail)
+    return ConflictError(detail) if status in (409, 410) else RequestError(detail)
 
 
 def _retry_after(response: "httpx.Response") -> float:

@@ -39,6 +39,20 @@ class Publications:
         """Add a revision made of the revision `base`; ``aside`` tells if it does not count."""
         return self._post(number, "texts", base=base, subject=subject, body=body, note=note)
 
+    def scratch(self, number: int) -> dict[str, Any] | None:
+        """Return what you have typed and not saved; None if that is nothing."""
+        found = self._calls.get(f"publications/{number}/scratch")
+        return None if found is None else dict(found)
+
+    def keep_scratch(self, number: int, base: int, subject: str, body: str, seen: str | None = None) -> dict[str, Any]:
+        """Keep what you are typing; `seen` is ``changed`` of what this overwrites, None if there should be nothing."""
+        text = {"base": base, "subject": subject, "body": body, "seen": seen}
+        return self._calls.put(f"publications/{number}/scratch", text)
+
+    def discard_scratch(self, number: int) -> None:
+        """Remove what you have typed and not saved."""
+        self._calls.delete(f"publications/{number}/scratch")
+
     def redraft(self, number: int, scan: str | None = None) -> dict[str, Any]:
         """Have it say what is known now; what people wrote stays."""
         return self._post(number, "redraft", scan=scan)

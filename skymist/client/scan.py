@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Self
 
-from skymist.client.calls import Calls, load_httpx
+from skymist.client.calls import PATIENCE_S, Calls, load_httpx
 from skymist.errors import ReadError, RequestError, ScanError
 
 if TYPE_CHECKING:
@@ -81,6 +81,41 @@ class Scan:
         """How far it is; None before it has begun."""
         found = self._calls.get(f"scans/{self.id}/progress")["progress"]
         return None if found is None else _progress(found)
+
+    def follow(self, patience_s: float = PATIENCE_S) -> dict[str, Any]:
+        """Return its id, state and progress as they are now, which is cheaper than `refresh`; keep them, too.
+
+        The id is another one if another scan took its place.
+        """
+        told = dict(self._calls.get(f"scans/{self.id}/progress", patience_s=patience_s))
+        self.document = {**self.document, **told} if told["id"] == self.id else told
+        return told
+
+    def picture(
+        self, after: int | None = None, *, wait: float = 0.0, frame: str = "equatorial", patience_s: float = PATIENCE_S
+    ) -> dict[str, Any] | None:
+        """Return what its map looks like as far as it is, as small images; see `skymist.plot.live.picture`.
+
+        Parameters
+        ----------
+        after : int, optional
+            The ``version`` that is known, 0 for none: what is returned is another one, or None.
+        wait : float
+            Seconds to wait for that, 10 at most.
+        frame : str
+            Of the whole sky: equatorial, galactic or local.
+        patience_s : float
+            Seconds for which it is tried again while the service does not answer.
+
+        Raises
+        ------
+        RequestError
+            If there is no map yet, and `after` is not given.
+        """
+        query = {"after": after, "wait": wait or None, "frame": frame}
+        given = {key: value for key, value in query.items() if value is not None}
+        found = self._calls.call("GET", f"scans/{self.id}/picture", _some, patience_s=patience_s, params=given)
+        return None if found is None else dict(found)
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -215,6 +250,12 @@ def _progress(found: Mapping[str, Any]) -> "Progress":
     values["slowest"] = tuple(SlowCell(**each) for each in values["slowest"])
     values["best"] = None if values["best"] is None else BestSoFar(**values["best"])
     return Progress(**values)
+
+
+def _some(response: "httpx.Response") -> Any:
+    """Return the document of an answer; None if it has none."""
+    content = response.read()
+    return json.loads(content) if content else None
 
 
 def _because(document: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """A service, as a program sees it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -43,6 +43,11 @@ class Client:
 
     def __init__(self, url: str, token: str | None, transport: "httpx.BaseTransport | None" = None) -> None:
         self._calls = Calls(url, token, transport)
+
+    @property
+    def service(self) -> Hashable:
+        """What clients of the same service have in common, whoever's they are."""
+        return self._calls.url, self._calls.transport
 
     def __enter__(self) -> Self:
         return self
@@ -97,6 +102,22 @@ class Client:
         """Return a scan by its id or the beginning of it."""
         return Scan(self._calls, self._calls.get(f"scans/{quoted(scan_id)}"))
 
+    def estimate(self, event: str, **body: Any) -> dict[str, Any]:
+        """Return what a scan of an event would be and take, or raise why it would be refused; nothing is begun.
+
+        Parameters
+        ----------
+        event : str
+            One that the service knows, as for `scan`.
+        **body
+            The words of the wish, and cluster and workers, as for `scan`.
+        """
+        return self._calls.post("estimates", {"event": event, **body}, once=False)
+
+    def refer(self, scan_id: str) -> "Scan":
+        """Return a scan of which no more than the id is known; nothing is asked yet."""
+        return Scan(self._calls, {"id": quoted(scan_id)})
+
     def scans(self, **filters: Any) -> Iterator["Scan"]:
         """Yield scans, the latest first; `filters` are those of ``GET /v1/scans``."""
         return (Scan(self._calls, each) for each in self._calls.pages("scans", filters))
@@ -109,13 +130,29 @@ class Client:
         """Upload a file with a notice, and return what became of it."""
         return self._calls.upload("notices", Path(path))
 
+    def post_content(self, kind: str, content: bytes, name: str = "") -> dict[str, Any]:
+        """Send the bytes of a notice or an event (``kind``), and return what became of it; `name` is of its file."""
+        return self._calls.send(f"{kind}s", content, name)
+
     def events(self, **filters: Any) -> Iterator[dict[str, Any]]:
         """Yield events, the latest first."""
         return self._calls.pages("events", filters)
 
+    def event(self, event: str) -> dict[str, Any]:
+        """Return what is known of an event, by its id, ``RUN_EVENT`` or the name of its alert."""
+        return dict(self._calls.get(f"events/{quoted(event)}"))
+
+    def event_file(self, event: str) -> bytes:
+        """Return the file of an event, byte for byte as it came; `skymist.load_event` reads such files."""
+        return self._calls.call("GET", f"events/{quoted(event)}/file", lambda answer: bytes(answer.read()))
+
     def alerts(self, **filters: Any) -> Iterator[dict[str, Any]]:
         """Yield alerts, the latest first; `filters` are those of ``GET /v1/alerts``."""
         return self._calls.pages("alerts", filters)
+
+    def alert_page(self, **filters: Any) -> dict[str, Any]:
+        """Return one part of that list: ``items``, and ``next``, which is None at the end; `filters` as above."""
+        return dict(self._calls.get("alerts", filters))
 
     def alert(self, name: str, *, role: str = "observation") -> dict[str, Any]:
         """Return what is known of an alert, by any of its names or ``RUN_EVENT``."""
@@ -124,6 +161,18 @@ class Client:
     def revisions(self, name: str, *, role: str = "observation") -> Iterator[dict[str, Any]]:
         """Yield all revisions of an alert in their order."""
         return self._calls.pages(f"{_of_alert(name)}/revisions", {"role": role})
+
+    def timeline(self, name: str, *, role: str = "observation") -> dict[str, Any]:
+        """Return all that happened to an alert: ``steps`` in order with latencies, and ``milestones``."""
+        return dict(self._calls.get(f"{_of_alert(name)}/timeline", {"role": role}))
+
+    def files(self, name: str, *, role: str = "observation") -> Iterator[dict[str, Any]]:
+        """Yield all files of an alert: of its scans, records, notices and events, each with its ``url``."""
+        return self._calls.pages(f"{_of_alert(name)}/files", {"role": role})
+
+    def message(self, input_id: str) -> bytes:
+        """Return a message byte for byte as it came, by its SHA-256."""
+        return self._calls.call("GET", f"inputs/{quoted(input_id)}/content", lambda answer: bytes(answer.read()))
 
     def retract(self, name: str, reason: str, *, role: str = "observation") -> dict[str, Any]:
         """Add a retraction to an alert, with the reason in words."""
@@ -152,6 +201,10 @@ class Client:
         """Yield what can be fitted, with the options of each."""
         return self._calls.pages("reconstructions")
 
+    def catalogs(self) -> Iterator[dict[str, Any]]:
+        """Yield the catalogs of sources that can be matched."""
+        return self._calls.pages("catalogs")
+
     def clusters(self) -> Iterator[dict[str, Any]]:
         """Yield where scans can run."""
         return self._calls.pages("clusters")
@@ -159,6 +212,22 @@ class Client:
     def streams(self) -> Iterator[dict[str, Any]]:
         """Yield the sources of messages and how far they were read."""
         return self._calls.pages("streams")
+
+    def news(self, after: int | None = None) -> dict[str, Any]:
+        """Return what has happened (``items``), and what ``after`` takes to be told the rest later (``upto``)."""
+        return dict(self._calls.get("news", {"after": after}))
+
+    def operations(self) -> dict[str, Any]:
+        """Return how the service is: what runs and waits, how long things took, and what is wrong."""
+        return dict(self._calls.get("operations"))
+
+    def overview(self) -> dict[str, Any]:
+        """Return how much there is to do: recent alerts, scans by state, what waits for a person, what is unread."""
+        return dict(self._calls.get("overview"))
+
+    def changes(self) -> dict[str, Any]:
+        """Return a ``version`` that counts up with all that is done: whoever shows something asks this first."""
+        return dict(self._calls.get("changes"))
 
     def quarantine(self) -> Iterator[dict[str, Any]]:
         """Yield messages that could not be read, the latest first."""

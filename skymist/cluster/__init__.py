@@ -7,18 +7,31 @@ one. Nothing listens beyond the loopback interface unless a configuration says o
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skymist.cluster import config
+from skymist.cluster.local import Local
+from skymist.cluster.slurm import Slurm
 from skymist.errors import RequestError
 
 if TYPE_CHECKING:
     from distributed import Client
 
+_SETTINGS = {
+    # Its profiler looks at all threads a hundred times a second. Where Python is older than 3.11.9 and threads come and
+    # go, as those of time limits do, that locks a process up for good (python/cpython#106883). Nobody reads it anyway.
+    "distributed.worker.profile.enabled": False,
+    # Its dashboard would answer whatever page a browser of this machine shows; so it answers its own alone.
+    "distributed.scheduler.dashboard.bokeh-application.allow_websocket_origin": [],
+}
+
 
 @contextmanager
-def connect(name: str = "local", workers: int | None = None, folder: Path | None = None) -> "Iterator[Client]":
+def connect(
+    name: str = "local", workers: int | None = None, folder: Path | None = None, dashboard: bool = False
+) -> "Iterator[Client]":
     """Start the cluster of that name and close it at the end, whatever happens.
 
     Parameters
@@ -30,6 +43,9 @@ def connect(name: str = "local", workers: int | None = None, folder: Path | None
         configuration says by default.
     folder : Path, optional
         The user's own configurations; they go before those of skymist.
+    dashboard : bool
+        Whether to serve Dask's dashboard on the loopback interface, where that kind of cluster can: so it is if the
+        configuration says so, too.
 
     Yields
     ------
@@ -47,7 +63,10 @@ def connect(name: str = "local", workers: int | None = None, folder: Path | None
     """
     if workers is not None and workers < 1:
         raise RequestError(f"--workers {workers}: a cluster needs at least one worker")
-    with start(config.load(name, folder), name, workers) as client:
+    kind = config.load(name, folder)
+    if dashboard and isinstance(kind, Local | Slurm):
+        kind = replace(kind, dashboard=True)
+    with start(kind, name, workers) as client:
         yield client
 
 
@@ -57,10 +76,8 @@ def start(kind: config.Cluster, name: str, workers: int | None) -> "Iterator[Cli
     import dask
 
     _quieten()
-    # Its profiler looks at all threads a hundred times a second. Where Python is older than 3.11.9 and threads come and
-    # go, as those of time limits do, that locks a process up for good (python/cpython#106883). Nobody reads it anyway.
     with (
-        dask.config.set({"distributed.worker.profile.enabled": False}),
+        dask.config.set(_SETTINGS),
         kind.connect(config.label(name), workers) as client,
     ):
         yield client
@@ -69,6 +86,11 @@ def start(kind: config.Cluster, name: str, workers: int | None) -> "Iterator[Cli
 def names(folder: Path | None = None) -> tuple[str, ...]:
     """Return the names of the clusters, sorted; those of the user's folder are among them."""
     return tuple(sorted(config.files(folder)))
+
+
+def capacity(name: str, workers: int | None = None, folder: Path | None = None) -> int | None:
+    """Return how many cells a cluster evaluates at a time once all its workers are there; None if nobody knows."""
+    return config.load(name, folder).capacity(workers)
 
 
 def show(name: str, folder: Path | None = None) -> str:

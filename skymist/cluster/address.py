@@ -45,6 +45,9 @@ class Address:
         with leaving(self._client()) as client:
             yield client
 
+    def capacity(self, workers: int | None) -> None:
+        """Return that nobody knows before it was asked."""
+
     def show(self, name: str) -> str:  # noqa: ARG002 (the protocol's)
         """Say in words what would be used; nothing is submitted."""
         return f"the scheduler at {self.address} and the workers that it has; nothing is submitted\n"

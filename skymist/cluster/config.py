@@ -24,6 +24,10 @@ class Cluster(Protocol):
         """Start it, yield a client with at least one worker, and clean up."""
         ...
 
+    def capacity(self, workers: int | None) -> int | None:
+        """Return how many cells are evaluated at a time once all workers are there; None if nobody knows."""
+        ...
+
     def show(self, name: str) -> str:
         """Return what would be submitted."""
         ...

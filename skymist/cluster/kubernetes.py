@@ -160,6 +160,10 @@ class Kubernetes:
                 run.add(autoscaler(self, run.name))  # whose description says why not earlier
             yield client
 
+    def capacity(self, workers: int | None) -> int:
+        """Return how many cells are evaluated at a time once all pods run."""
+        return (workers or self.maximum) * self.threads
+
     def show(self, name: str) -> str:
         """Return the manifests as YAML, without certificate and key; a run has a name of its own."""
         import yaml

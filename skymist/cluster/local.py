@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from skymist.errors import RequestError
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1:0"
 _QUIET: dict[str, Any] = {
     "dashboard_address": LOOPBACK,
-    "scheduler_kwargs": {"dashboard": False},
     "silence_logs": logging.CRITICAL,  # also in workers' processes
 }
 # Nannies replace workers that leave. Dask looks once more after this time, and would close the nanny of one that is
@@ -34,14 +34,19 @@ class Local:
         Processes of their own instead of threads of this one.
     workers : int, optional
         How many; as many as there are cores by default.
+    dashboard : bool
+        Whether Dask's dashboard is served on the loopback interface: whoever has an account on this machine may look.
     """
 
     processes: bool
     workers: int | None
+    dashboard: bool = False
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
             raise RequestError(f"workers must be at least 1, not {self.workers}")
+        if self.dashboard and not can_show():
+            raise RequestError("dashboard: true needs bokeh: pip install 'skymist[interactive]'")
 
     @contextmanager
     def connect(self, name: str, workers: int | None) -> "Iterator[Client]":  # noqa: ARG002 (the protocol's)
@@ -49,13 +54,17 @@ class Local:
         import dask.config
         from distributed import Client
 
-        count = workers or self.workers or _cores()
+        count = self.capacity(workers)
         start = _processes if self.processes else _threads
         # Results need not pass through the scheduler: workers are near.
         options = {"set_as_default": False, "direct_to_workers": True}
-        with dask.config.set(_PATIENT), start(count) as cluster, Client(cluster, **options) as client:
+        with dask.config.set(_PATIENT), start(count, self.dashboard) as cluster, Client(cluster, **options) as client:
             client.wait_for_workers(1)
             yield client
+
+    def capacity(self, workers: int | None) -> int:
+        """Return how many cells are evaluated at a time."""
+        return workers or self.workers or _cores()
 
     def show(self, name: str) -> str:
         """Say in words what would be started; nothing is submitted."""
@@ -63,11 +72,16 @@ class Local:
         return f"{name}: {self.workers or _cores()} {what} of this machine; nothing is submitted\n"
 
 
+def can_show() -> bool:
+    """Return whether what Dask's dashboard needs is installed."""
+    return find_spec("bokeh") is not None
+
+
 def _cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _threads(count: int) -> "LocalCluster":
+def _threads(count: int, dashboard: bool) -> "LocalCluster":
     from distributed import LocalCluster, Worker
 
     class SilentWorker(Worker):  # type: ignore[misc]  # distributed is not typed
@@ -82,11 +96,13 @@ def _threads(count: int) -> "LocalCluster":
         processes=False,
         worker_class=SilentWorker,
         worker_dashboard_address=LOOPBACK,
+        scheduler_kwargs={"dashboard": dashboard},
         **_QUIET,
     )
 
 
-def _processes(count: int) -> "LocalCluster":
+def _processes(count: int, dashboard: bool) -> "LocalCluster":
     from distributed import LocalCluster
 
-    return LocalCluster(n_workers=count, threads_per_worker=1, host="127.0.0.1", **_QUIET)
+    shown = {"scheduler_kwargs": {"dashboard": dashboard}}
+    return LocalCluster(n_workers=count, threads_per_worker=1, host="127.0.0.1", **shown, **_QUIET)

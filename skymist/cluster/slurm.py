@@ -63,6 +63,8 @@ class Slurm:
         A worker that is silent for so long is given up.
     wait_s : float
         How long to wait for the first worker.
+    dashboard : bool
+        Whether Dask's dashboard is served on the loopback interface of this machine, for whoever has an account on it.
     """
 
     partition: str | None
@@ -86,6 +88,7 @@ class Slurm:
     scratch_directory: str | None
     worker_ttl_s: float
     wait_s: float
+    dashboard: bool = False
 
     tools: ClassVar[tuple[str, ...]] = ("sbatch", "squeue", "scancel")
 
@@ -121,6 +124,10 @@ class Slurm:
         ):
             jobs.wait_for_one(client, name)
             yield client
+
+    def capacity(self, workers: int | None) -> int:
+        """Return how many cells are evaluated at a time once all jobs run."""
+        return (workers or self.maximum) * self.processes * self.threads
 
     def show(self, name: str) -> str:
         """Return the job script, and how many jobs there would be."""
@@ -164,7 +171,7 @@ class Slurm:
         """Return the arguments of the scheduler: on one interface, its pages on loopback only."""
         return {
             "host": self._listen(),
-            "dashboard": False,
+            "dashboard": self.dashboard,
             "dashboard_address": "127.0.0.1:0",
             "worker_ttl": f"{self.worker_ttl_s} s",
         }

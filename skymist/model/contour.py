@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from skymist.errors import RequestError
 from skymist.model import sky
 from skymist.model import skymap as maps
-from skymist.model.region import DEFAULT_CALIBRATION, Calibration, region
+from skymist.model.region import DEFAULT_CALIBRATION, Calibration, Region, finder
 from skymist.model.sky import Floats, Ints
 
 _CLOSEST = 1e-3
@@ -118,8 +118,14 @@ def contours(
     calibration: str | Calibration = DEFAULT_CALIBRATION,
 ) -> list[Contour]:
     """Return the contours of several containments, as `contour` does, with what they share done once."""
+    find = finder(skymap)
+    return of_regions(skymap, [find(containment, calibration) for containment in containments])
+
+
+def of_regions(skymap: xr.Dataset, regions: Sequence[Region]) -> list[Contour]:
+    """Return the contours of regions of a map, as `contour` does."""
     surface = _surface(skymap)
-    return [_drawn(surface, skymap, containment, calibration) for containment in containments]
+    return [_drawn(surface, found) for found in regions]
 
 
 class _Surface(NamedTuple):
@@ -263,9 +269,8 @@ def _mixed(triangles: Ints, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(inside[triangles].any(axis=1) & ~inside[triangles].all(axis=1))
 
 
-def _drawn(surface: _Surface, skymap: xr.Dataset, containment: float, calibration: str | Calibration) -> Contour:
+def _drawn(surface: _Surface, found: Region) -> Contour:
     """Return one contour."""
-    found = region(skymap, containment, calibration)
     inside = np.isfinite(surface.ts) & (surface.ts <= found.ts)
     about = found.containment, found.calibration, found.ts
     if inside.all():

@@ -97,7 +97,11 @@ class Reconstruction(Protocol):
     It may have
 
     - ``levels: ClassVar[tuple[Level, ...]]``: the levels of a scan for which nobody chose any;
-    - a property ``compiled``: False says that the first call on this machine will take a while.
+    - a property ``compiled``: False says that the first call on this machine will take a while;
+    - ``cell_seconds``, of the class or a property: about how many seconds one thread takes for a cell of the first
+      level and for a finer one, which start from a fit: what scans are estimated to take until some were made;
+    - metadata of its fields (`skymist.model.options.limits`) that say which values they take, and in which unit, so
+      that forms can tell; ``check(self)`` of the same module in ``__post_init__`` makes sure of it.
     """
 
     name: ClassVar[str]

@@ -1,13 +1,13 @@
 """bowl: a likelihood known in closed form, to test and demonstrate everything around a reconstruction."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 
-from skymist.errors import RequestError
 from skymist.model.event import Event
+from skymist.model.options import check, limits
 from skymist.model.reconstruction import Directions, Fit, Status
 from skymist.model.sky import separation
 
@@ -28,18 +28,22 @@ class Bowl:
         Directions north of it fail.
     """
 
-    ra_deg: float = 120.0
-    dec_deg: float = 30.0
-    width_deg: float = 1.0
-    seconds: float = 0.0
-    fail_declination_deg: float = 90.0
+    ra_deg: float = field(default=120.0, metadata=limits(unit="deg"))
+    dec_deg: float = field(default=30.0, metadata=limits(unit="deg"))
+    width_deg: float = field(default=1.0, metadata=limits(above=0, unit="deg"))
+    seconds: float = field(default=0.0, metadata=limits(minimum=0, unit="s"))
+    fail_declination_deg: float = field(default=90.0, metadata=limits(unit="deg"))
 
     name: ClassVar[str] = "bowl"
     version: ClassVar[str] = "1"
 
     def __post_init__(self) -> None:
-        if not (self.width_deg > 0 and self.seconds >= 0):
-            raise RequestError(f"bowl needs width_deg > 0 and seconds >= 0, not {self.width_deg} and {self.seconds}")
+        check(self)
+
+    @property
+    def cell_seconds(self) -> tuple[float, float]:
+        """Seconds of a cell at the first level and at a finer one."""
+        return self.seconds + 1e-5, self.seconds + 1e-5
 
     def __call__(self, event: Event, directions: Directions, start: Fit | None) -> Fit:  # noqa: ARG002 (the protocol's)
         """Return the closed form; energy, time and vertex are made up from the direction."""

@@ -10,7 +10,7 @@ With two points, a second shower may follow on the way, at the speed of light: f
 longer than a shower. Each fit goes on from that of a single shower, and is never worse.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from skymist.detector.ice import south_pole_ice
 from skymist.detector.light import N_GROUP, C, cascade_charge, shower_table
-from skymist.errors import RequestError
 from skymist.model import sky
 from skymist.model.effort import converged
 from skymist.model.event import Event, Losses
+from skymist.model.options import check, limits
 from skymist.model.reconstruction import Directions, Fit, Status
 from skymist.model.request import Level
 from skymist.reco.cascade_light import ShowerLight, around, cores
@@ -62,23 +62,22 @@ class Cascade:
         1, or 2 for a second shower on the way, up to some 150 m further on; takes eight times as long.
     """
 
-    charge_weight: float = 0.25
-    charge_spread: float = 0.04
-    starts: int = 1
-    points: int = 1
+    charge_weight: float = field(default=0.25, metadata=limits(above=0, maximum=10))
+    charge_spread: float = field(default=0.04, metadata=limits(above=0, maximum=10))
+    starts: int = field(default=1, metadata=limits(minimum=1, maximum=20))
+    points: int = field(default=1, metadata=limits(choices=(1, 2)))
 
     name: ClassVar[str] = "cascade"
     version: ClassVar[str] = "1"
     levels: ClassVar[tuple[Level, ...]] = (Level(8, 0), Level(64, 12))
 
     def __post_init__(self) -> None:
-        if not (0 < self.charge_weight <= 10 and 0 < self.charge_spread <= 10 and 1 <= self.starts <= 20):
-            raise RequestError(
-                "cascade needs 0 < charge_weight <= 10, 0 < charge_spread <= 10 and 1 <= starts <= 20, not "
-                f"{self.charge_weight}, {self.charge_spread} and {self.starts}"
-            )
-        if self.points not in (1, 2):
-            raise RequestError(f"cascade has 1 or 2 points, not {self.points}")
+        check(self)
+
+    @property
+    def cell_seconds(self) -> tuple[float, float]:
+        """Seconds of a cell at the first level and at a finer one, on the average of four alerts."""
+        return (8e-4 * self.starts, 2e-4) if self.points == 1 else (5e-3, 5e-3)
 
     @property
     def compiled(self) -> bool:

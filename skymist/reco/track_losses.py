@@ -10,7 +10,7 @@ bright to be believed, only say when their light began, as for `cascade`. After 
 (2014) P03009). Weights were chosen on muons simulated photon by photon.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, NamedTuple, Self
@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from skymist.detector.ice import south_pole_ice
 from skymist.detector.light import JITTER, MEAN_CHARGE, N_GROUP, C, shower_table
 from skymist.detector.volume import contains
-from skymist.errors import RequestError
 from skymist.model.effort import converged
 from skymist.model.event import Event, Losses
+from skymist.model.options import check, limits
 from skymist.model.reconstruction import Directions, Fit, Status
 from skymist.model.request import Level
 from skymist.reco.arrival import table
@@ -91,27 +91,21 @@ class TrackLosses:
         Turns the pattern of starts of the timing fit, whose results are starts here.
     """
 
-    most_timed: float = 12.0
-    charge_weight: float = 0.4
-    spread: float = 0.1
-    prior: float = 5e-5
-    evenness: float = 2.0
-    reach: float = 300.0
+    most_timed: float = field(default=12.0, metadata=limits(above=0, maximum=1000))
+    charge_weight: float = field(default=0.4, metadata=limits(above=0, maximum=10))
+    spread: float = field(default=0.1, metadata=limits(above=0, maximum=10))
+    prior: float = field(default=5e-5, metadata=limits(above=0, maximum=1, unit="1/GeV"))
+    evenness: float = field(default=2.0, metadata=limits(minimum=0, maximum=100))
+    reach: float = field(default=300.0, metadata=limits(above=50, maximum=1000, unit="m"))
     seed: int = 0
 
     name: ClassVar[str] = "track-losses"
     version: ClassVar[str] = "1"
+    cell_seconds: ClassVar[tuple[float, float]] = (6e-3, 3e-3)
     levels: ClassVar[tuple[Level, ...]] = (Level(4, 0), Level(16, 20), Level(64, 12), Level(512, 12))
 
     def __post_init__(self) -> None:
-        limits = {
-            "most_timed": (0, 1000), "charge_weight": (0, 10), "spread": (0, 10), "prior": (0, 1),
-            "evenness": (0, 100), "reach": (50, 1000),
-        }  # fmt: skip
-        for name, (low, high) in limits.items():
-            value = getattr(self, name)
-            if not (low < value <= high or (name == "evenness" and value == 0)):
-                raise RequestError(f"track-losses needs {low} < {name} <= {high}, not {value}")
+        check(self)
 
     @property
     def compiled(self) -> bool:

@@ -6,7 +6,7 @@ of AMANDA (Ahrens et al., Nucl. Instrum. Meth. A 524 (2004) 169); beta < 1 allow
 emitted independently. To this comes, with a weight, the probability of each module to see light or none.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Self
@@ -17,9 +17,9 @@ from scipy.spatial import KDTree
 
 from skymist.detector.ice import south_pole_ice
 from skymist.detector.light import JITTER, C, attenuation, brightness
-from skymist.errors import RequestError
 from skymist.model.effort import converged
 from skymist.model.event import Event
+from skymist.model.options import check, limits
 from skymist.model.reconstruction import Directions, Fit, Status
 from skymist.reco import compiling
 from skymist.reco.arrival import table
@@ -58,20 +58,17 @@ class TrackMPE:
         Turns the pattern of these places.
     """
 
-    charge_exponent: float = 0.6
-    light_weight: float = 0.5
-    starts: int = 5
+    charge_exponent: float = field(default=0.6, metadata=limits(above=0, maximum=1))
+    light_weight: float = field(default=0.5, metadata=limits(minimum=0, maximum=10))
+    starts: int = field(default=5, metadata=limits(minimum=1, maximum=100))
     seed: int = 0
 
     name: ClassVar[str] = "track-mpe"
     version: ClassVar[str] = "1"
+    cell_seconds: ClassVar[tuple[float, float]] = (8e-4, 2e-4)
 
     def __post_init__(self) -> None:
-        if not (0 < self.charge_exponent <= 1 and 0 <= self.light_weight <= 10 and 1 <= self.starts <= 100):
-            raise RequestError(
-                "track-mpe needs 0 < charge_exponent <= 1, 0 <= light_weight <= 10 and 1 <= starts <= 100, not "
-                f"{self.charge_exponent}, {self.light_weight} and {self.starts}"
-            )
+        check(self)
 
     @property
     def compiled(self) -> bool:

@@ -4,6 +4,7 @@ Whatever can be asked of numbers is asked in the database, also what is in a cir
 vectors tell who is. Only whether circles touch a region is found out here.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, exists, func, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Select, String, and_, bindparam, cast, exists, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from skymist.errors import RequestError, UnknownNameError
@@ -19,8 +20,10 @@ from skymist.model import sky
 from skymist.model.alert import Role
 from skymist.model.request import Cone
 from skymist.model.sky import Ints
+from skymist.records import standing
+from skymist.records.alerts import standard_name
 from skymist.records.identities import public_alerts
-from skymist.records.tables import PIXEL_NSIDE, Alert, Event, Scan
+from skymist.records.tables import PIXEL_NSIDE, Alert, Alias, Event, Scan
 
 SORTS: dict[str, InstrumentedAttribute[Any]] = {
     "time": Alert.time, "energy": Alert.energy_tev, "signalness": Alert.signalness, "far": Alert.far_per_year,
@@ -80,6 +83,12 @@ class Search:
         Cells: alerts whose 90 % circle touches one of them (its centre is inside) or whose position is in one.
     energy_tev, signalness, far_per_year : Range or None
     has_scan : bool or None
+    scan_states : tuple of str
+        With a scan in any of these.
+    needs : bool or None
+        Whether something of it waits for a person.
+    words : str
+        Part of a name, of an earlier name, or of RUN_EVENT.
     public : datetime or None
         Only what is public at this moment.
     name : str
@@ -104,6 +113,9 @@ class Search:
     signalness: Range | None = None
     far_per_year: Range | None = None
     has_scan: bool | None = None
+    scan_states: tuple[str, ...] = ()
+    needs: bool | None = None
+    words: str = ""
     public: datetime | None = None
     name: str = ""
     sort: str = "-time"
@@ -164,6 +176,9 @@ def _conditions(search: Search) -> Iterator[ColumnElement[bool]]:
         (search.name, func.lower(Alert.name).startswith(search.name.lower(), autoescape=True)),
         (search.retracted is not None, Alert.retracted == search.retracted),
         (search.has_scan is not None, _SCANNED if search.has_scan else ~_SCANNED),
+        (search.scan_states, standing.with_scans(search.scan_states)),
+        (search.needs is not None, standing.needing() if search.needs else ~standing.needing()),
+        (search.words.strip(), _called(search.role, search.words.strip())),
     ):
         if given:
             yield condition
@@ -177,6 +192,17 @@ def _conditions(search: Search) -> Iterator[ColumnElement[bool]]:
 
 
 _SCANNED = exists().where(Event.alert_id == Alert.id, Scan.event_id == Event.id, Scan.deleted.is_(None))
+
+
+def _called(role: Role, words: str) -> ColumnElement[bool]:
+    """Return that words are in a name that an alert has or had, or in RUN_EVENT."""
+    short = re.sub(r"(?i)^ic(ecube)?[-_ ]*(?=.)", "", words)  # as people begin to write a name
+    parts = {each.lower() for each in (words, standard_name(words), words.replace("/", "_"), short)}
+    key = cast(Alert.run, String).concat("_").concat(cast(Alert.event, String))
+    ours = [func.lower(Alert.name).contains(each, autoescape=True) for each in parts]
+    ours += [key.contains(each, autoescape=True) for each in parts if re.fullmatch("[0-9_]+", each)]
+    theirs = or_(*(func.lower(Alias.name).contains(each, autoescape=True) for each in parts))
+    return or_(*ours, Alert.id.in_(select(Alias.alert_id).where(Alias.role == role, theirs).correlate(None)))
 
 
 def _sorts(search: Search, column: InstrumentedAttribute[Any]) -> bool:

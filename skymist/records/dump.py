@@ -5,7 +5,8 @@ under which they are kept. Where a map or file is differs from site to site: its
 has within the archive. Rows stand in the order of their keys. So equal records are equal bytes, whatever kind of
 database they are in and in whatever order they came.
 
-Two tables stay behind: ``tokens``, which are secrets, and ``streams``, which say where this site's own reading stands.
+Some tables stay behind: ``tokens``, which are secrets, ``streams`` and ``runners``, which say where this site's own
+reading and computing stand, and ``scratches``, which are what people have typed and not said yet.
 """
 
 import hashlib
@@ -47,7 +48,7 @@ from skymist.records.database import MIGRATIONS, Database, migrate
 from skymist.records.mend import LeftOut, mend
 from skymist.records.tables import Alert, Base, Scan, ScanState
 
-KEPT_BACK = "tokens", "streams"
+KEPT_BACK = "tokens", "streams", "runners", "scratches"
 """Tables that are not archived."""
 
 PLACED = "artifacts", "imported_maps"

@@ -4,6 +4,9 @@ A text is never changed: each edit is a new revision, and names the one that it 
 any more, or somebody else holds the lock, the new text is kept aside, and whoever wrote it puts both together. Only the
 last revision can be approved, word for word, and not by who wrote it; any edit takes the approval away.
 
+What somebody is typing is kept, too (`Scratch`): one text a person, overwritten as they type. It is no revision, and
+nobody else sees it.
+
 A publication that is sent is first marked as `tried`, then sent, then marked as sent. Whoever finds it tried and its
 sender gone asks where it should have arrived before it is sent again.
 """
@@ -12,13 +15,13 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from skymist.errors import ConflictError, RequestError, UnknownNameError
 from skymist.model.circular import NEXT, State
 from skymist.records import log
-from skymist.records.tables import Comment, Publication, Text, now
+from skymist.records.tables import Comment, Publication, Scratch, Text, now
 from skymist.records.tokens import OURSELVES
 
 CIRCULAR, NOTICE = "circular", "notice"
@@ -102,9 +105,7 @@ def edit(session: Session, publication: Publication, base: int, changed: Text, w
     ConflictError
         If the publication cannot be edited any more.
     """
-    if publication.state not in (State.DRAFT, State.APPROVED):
-        raise ConflictError(f"{_named(publication)} is {publication.state}; what is edited is a draft, or approved")
-    parent = text(publication, base)
+    parent = _to_be_edited(publication, base)
     changed.base, changed.who = base, who
     changed.number = max(each.number for each in publication.texts) + 1
     changed.facts, changed.made = changed.facts or parent.facts, changed.made or parent.made
@@ -117,10 +118,75 @@ def edit(session: Session, publication: Publication, base: int, changed: Text, w
             _move(session, publication, State.DRAFT, who, reason="it was edited")
         publication.approved, publication.approver = None, ""
     publication.changed = now()
+    _forget_what_is_saved(session, publication, changed)
     session.flush()
     action, more = "kept aside" if changed.aside else "edited", {"note": changed.note} if changed.note else {}
     _note(session, publication, who, action, revision=changed.number, base=base, **more)
     return changed
+
+
+def _to_be_edited(publication: Publication, base: int) -> Text:
+    """Return the revision that is edited."""
+    if publication.state not in (State.DRAFT, State.APPROVED):
+        raise ConflictError(f"{_named(publication)} is {publication.state}; what is edited is a draft, or approved")
+    return text(publication, base)
+
+
+def scratch(session: Session, publication: Publication, who: str) -> Scratch | None:
+    """Return what somebody has typed and not saved."""
+    return session.get(Scratch, (publication.id, who))
+
+
+def jot(
+    session: Session, publication: Publication, base: int, subject: str, body: str, who: str,
+    seen: datetime | None = None,
+) -> Scratch:  # fmt: skip
+    """Keep what somebody is typing, in the place of what they typed before.
+
+    Parameters
+    ----------
+    session : Session
+    publication : Publication
+        Locked (`get`).
+    base : int
+        The revision that is being edited.
+    subject, body : str
+        Any text, also one that could not be saved.
+    who : str
+    seen : datetime, optional
+        When what is overwritten was kept; None if there should be nothing.
+
+    Raises
+    ------
+    ConflictError
+        If the publication cannot be edited any more, or it is not that: two windows of the same person are open.
+    """
+    _to_be_edited(publication, base)
+    kept = scratch(session, publication, who)
+    if kept is None:
+        kept = Scratch(publication_id=publication.id, who=who, base=base, subject=subject, body=body)
+        session.add(kept)
+    elif (kept.base, kept.subject, kept.body) == (base, subject, body):  # the same may be asked for twice
+        return kept
+    elif kept.changed != seen:
+        when = f"{kept.changed:%H:%M:%S} UTC"
+        raise ConflictError(f"{who} has typed in {_named(publication)} in another window, at {when}")
+    kept.base, kept.subject, kept.body, kept.changed = base, subject, body, now()
+    session.flush()
+    return kept
+
+
+def forget(session: Session, publication: Publication, who: str | None = None) -> None:
+    """Remove what somebody has typed and not saved; what all have, if nobody is named."""
+    query = delete(Scratch).where(Scratch.publication_id == publication.id)
+    session.execute(query if who is None else query.where(Scratch.who == who))
+
+
+def _forget_what_is_saved(session: Session, publication: Publication, saved: Text) -> None:
+    """Remove what is a revision now, word for word; what was typed in another window since is not."""
+    kept = scratch(session, publication, saved.who)
+    if kept is not None and (kept.subject, kept.body.rstrip()) == (saved.subject, saved.body.rstrip()):
+        session.delete(kept)
 
 
 def holder_of_lock(publication: Publication) -> str:
@@ -308,6 +374,8 @@ def _move(session: Session, publication: Publication, state: State, who: str, **
         choices = ", ".join(NEXT[State(publication.state)]) or "nothing else"
         raise ConflictError(f"{_named(publication)} is {publication.state}; it can become {choices}, not {state}")
     old, publication.state, publication.changed = publication.state, state, now()
+    if state in (State.SENT, State.WITHDRAWN):
+        forget(session, publication)
     session.flush()
     _note(session, publication, who, str(state), old=old, **details)
 

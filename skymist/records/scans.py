@@ -25,6 +25,9 @@ NEXT: dict[ScanState, tuple[ScanState, ...]] = {
 
 ENDED = (COMPLETE, FAILED, CANCELLED)
 
+COMPUTED = ("alert", "who")
+"""What the database computes of a scan: it is forgotten with each change."""
+
 MOST_DEATHS = 10
 """After so many a scan is taken to be what its runners die of: all others would have to wait for them for ever."""
 
@@ -62,10 +65,11 @@ def create(session: Session, scan: Scan, who: str, **details: Any) -> tuple[Scan
             session.add(scan)
             session.flush()
             identities.name_scan(session, scan)
-            session.refresh(scan, ["alert"])
     except IntegrityError:  # somebody else asked for it at the same moment
         return session.get_one(Scan, scan.id), False
     log.note(session, who, "asked for", "scan", scan.id, priority=scan.priority, rule=scan.rule, **details)
+    session.flush()
+    session.refresh(scan, COMPUTED)
     return scan, True
 
 

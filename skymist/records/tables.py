@@ -18,7 +18,9 @@ from sqlalchemy import (
     LargeBinary,
     String,
     UniqueConstraint,
+    column,
     select,
+    table,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column, relationship
@@ -181,6 +183,10 @@ class Event(Base):
     received: Mapped[datetime] = mapped_column(default=now)
 
 
+_LOG = table("log", *(column(name) for name in ("id", "action", "subject", "subject_id")), column("who", String))
+"""That of `LogEntry`, which comes later."""
+
+
 class Scan(Base):
     """One scan; its id is that of its request, so the same request is the same scan."""
 
@@ -224,6 +230,13 @@ class Scan(Base):
         .correlate_except(Alert, Event)
         .scalar_subquery()
     )  # the name that it has now
+    who: Mapped[str | None] = column_property(
+        select(_LOG.c.who)
+        .where(_LOG.c.subject == "scan", _LOG.c.subject_id == id, _LOG.c.action == "asked for")
+        .order_by(_LOG.c.id)
+        .limit(1)
+        .scalar_subquery()
+    )  # who asked for it first
 
 
 class ImportedMap(Base):
@@ -290,6 +303,18 @@ class Stream(Base):
     lag: Mapped[int | None]
     heard: Mapped[datetime | None]  # the last message or heartbeat
     changed: Mapped[datetime] = mapped_column(default=now)
+
+
+class Runner(Base):
+    """A process that carries out scans, as it last told of itself; it takes its row with it when it ends."""
+
+    __tablename__ = "runners"
+
+    owner: Mapped[str] = mapped_column(String(100), primary_key=True)  # as scans name it
+    slots: Mapped[int]  # ordinary scans at a time
+    clusters: Mapped[list[Any]]  # see `skymist.cluster.pool.Held.to_dict`
+    started: Mapped[datetime] = mapped_column(default=now)
+    beat: Mapped[datetime] = mapped_column(default=now)
 
 
 class Publication(Base):
@@ -365,6 +390,19 @@ class Comment(Base):
     who: Mapped[str] = mapped_column(String(100))
     text: Mapped[str]
     created: Mapped[datetime] = mapped_column(default=now)
+
+
+class Scratch(Base):
+    """What somebody has typed and not saved yet; it goes when it is saved, or nothing can be saved any more."""
+
+    __tablename__ = "scratches"
+
+    publication_id: Mapped[int] = mapped_column(ForeignKey("publications.id"), primary_key=True)
+    who: Mapped[str] = mapped_column(String(100), primary_key=True)
+    base: Mapped[int]  # the revision that is being edited
+    subject: Mapped[str]
+    body: Mapped[str]
+    changed: Mapped[datetime] = mapped_column(default=now)
 
 
 class Token(Base):

@@ -39,12 +39,16 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True)
 class LevelProgress:
-    """One resolution: cells that are done, of them failed, and all of them (an upper limit until it is planned)."""
+    """One resolution: cells that are done, of them failed, and all of them (an upper limit until it is planned).
+
+    `cell_seconds` is the mean time for a cell on one thread; None while no cell was timed.
+    """
 
     nside: int
     done: int
     failed: int
     total: int
+    cell_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -192,7 +196,9 @@ class Tracker:
 
     def _level(self, nside: int) -> LevelProgress:
         done = self._done[nside]
-        return LevelProgress(nside, done, self._failed[nside], max(done, self._totals[nside]))
+        spent, timed = self._spent.get(nside, (0.0, 0))
+        total = max(done, self._totals[nside])
+        return LevelProgress(nside, done, self._failed[nside], total, spent / timed if timed else None)
 
     def _note_slow(self, cells: Ints, cost: Cost) -> None:
         """Keep the slowest; of a block that was timed as a whole its first cell stands for all."""

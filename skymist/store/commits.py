@@ -13,6 +13,10 @@ PATIENCE = 600.0
 LONGEST_PAUSE = 60.0
 """Seconds between two tries."""
 
+SOONEST, SHARE = 0.25, 0.04
+"""Seconds between two commits at least, and the share of the time that goes into them at most: who watches sees rows as
+soon as they cost little to keep."""
+
 
 class Commits:
     """Writes from time to time; a store that cannot be written for a while ends nothing.
@@ -24,7 +28,7 @@ class Commits:
     unsaved : callable
         Returns the number of rows that are not written yet.
     every : float
-        Seconds between two commits.
+        Seconds between two commits at most, if there is something to write; where writing takes little, see `SHARE`.
     patience : float
         Seconds for which `finish` tries.
     on_wait : callable
@@ -42,7 +46,7 @@ class Commits:
         self.trouble: str | None = None
         self._on_wait = on_wait
         self._write, self._unsaved, self._every, self._patience = write, unsaved, every, patience
-        self._wait_for(every)
+        self._wait_for(min(every, SOONEST))
 
     def when_due(self) -> None:
         """Write, if it is time to."""
@@ -71,16 +75,17 @@ class Commits:
 
     def _try(self) -> bool:
         """Write and say whether that was possible; else the next try is later than the one before."""
+        began = time.monotonic()
         try:
             self._write()
         except LeaseLostError:
             raise
         except StoreError as error:
             self.trouble = str(error)
-            self._wait_for(min(2 * self._pause, LONGEST_PAUSE))
+            self._wait_for(min(2 * max(self._pause, self._every), LONGEST_PAUSE))
             return False
         self.trouble = None
-        self._wait_for(self._every)
+        self._wait_for(min(self._every, max(SOONEST, (time.monotonic() - began) / SHARE)))
         return True
 
     def _wait_for(self, pause: float) -> None:

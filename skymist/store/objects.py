@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from skymist.errors import StoreError
-from skymist.store.place import PIECE, Lock, OnWait, Place
+from skymist.store.place import PIECE, Lock, OnWait, Place, Stamp
 
 if TYPE_CHECKING:
     import obstore.store
@@ -86,6 +86,15 @@ class ObjectPlace(Place):
     def exists(self) -> bool:
         """Tell whether an object is there."""
         return self.version() is not None
+
+    def stamp(self) -> Stamp | None:
+        """Return what tells this content of an object from any other."""
+        with self.telling("reached"):
+            try:
+                found = self._client.head(self.key)
+            except FileNotFoundError:
+                return None
+        return Stamp(f"{found['e_tag']} {found['version']}", found["last_modified"].timestamp())
 
     def names(self) -> list[str]:
         """Return the last parts of the keys and prefixes directly below, sorted; empty if there is nothing."""

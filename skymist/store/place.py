@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from secrets import token_hex
-from typing import TYPE_CHECKING, ClassVar, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, Self, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from skymist.errors import RequestError, StoreError
@@ -45,6 +45,21 @@ class Lock(Protocol):
         ...
 
 
+class Stamp(NamedTuple):
+    """Of one content of a file or object.
+
+    Attributes
+    ----------
+    content : str
+        Another one for another content.
+    written : float
+        When, in seconds since 1970; object stores count whole ones.
+    """
+
+    content: str
+    written: float
+
+
 class Place(ABC):
     """Where a thing is kept; its text is the path or URL. See `place`."""
 
@@ -71,6 +86,10 @@ class Place(ABC):
     @abstractmethod
     def exists(self) -> bool:
         """Tell whether a file or object is there."""
+
+    @abstractmethod
+    def stamp(self) -> "Stamp | None":
+        """Return what tells this content of a file or object from any other, at little cost; None if there is none."""
 
     @abstractmethod
     def names(self) -> list[str]:
@@ -241,6 +260,15 @@ class LocalPlace(Place):
     def exists(self) -> bool:
         """Tell whether a file is there."""
         return self.path.is_file()
+
+    def stamp(self) -> Stamp | None:
+        """Return what tells this content of a file from any other: files are written anew, and never changed."""
+        with self.telling("read"):
+            try:
+                found = self.path.stat()
+            except FileNotFoundError:
+                return None
+        return Stamp(f"{found.st_ino}.{found.st_size}.{found.st_mtime_ns}", found.st_mtime_ns / 1e9)
 
     def names(self) -> list[str]:
         """Return the names of the files and folders directly below, sorted; empty if there is nothing."""

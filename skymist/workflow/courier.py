@@ -15,9 +15,9 @@ from typing import Protocol
 
 from skymist.circulars.send import digest
 from skymist.errors import SendError, StoreError, own_fault
-from skymist.model.alert import Role
 from skymist.records import Database, patiently, publications
 from skymist.records.tables import Publication, now
+from skymist.workflow.desk_settings import wrong_sky
 from skymist.workflow.process import alive, own_name
 
 SILENCE_S = 300.0
@@ -128,9 +128,8 @@ class Courier:
         """Refuse bytes that nobody has confirmed, and the sky of the wrong world."""
         if digest(content) != found.confirmed:
             raise SendError("it is not what was confirmed", "refused")
-        if (found.role == Role.OBSERVATION) != self.real:
-            goes, is_it = ("the real sky", "a test") if self.real else ("tests", "about the real sky")
-            raise SendError(f"only {goes} may go out from here (setting `real`), and this is {is_it}", "refused")
+        if words := wrong_sky(found.role, real=self.real):
+            raise SendError(words, "refused")
 
     def _arrived(self, found: Publication, number: str) -> None:
         with self.database.begin() as session:

@@ -4,8 +4,8 @@ Whatever it returns are JSON-like documents: the same for the command line, the 
 """
 
 import difflib
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from skymist.model.alert import Tense
 from skymist.model.circular import Fact, Finding, Level, changes, errors
 from skymist.records import Database, alerts, publications, tables
 from skymist.records.publications import CIRCULAR, NOTICE
-from skymist.records.tables import Publication, Text
+from skymist.records.tables import Publication, Scratch, Text
 from skymist.workflow import knowledge
 from skymist.workflow.desk_settings import DeskSettings
 from skymist.workflow.facts import merged
@@ -31,6 +31,9 @@ COLUMNS = (
     "number", "sent", "created", "changed",
 )  # fmt: skip
 """Of a publication, as all doors show it."""
+
+RECENT_S = 10.0
+"""For which what is known counts while somebody types; what is saved or approved is checked by what is known then."""
 
 _OF_TEXT = "number", "base", "aside", "who", "note", "subject", "created"
 
@@ -46,6 +49,7 @@ class Desk:
 
     def __init__(self, database: Database, settings: DeskSettings | None = None) -> None:
         self.database, self.settings = database, settings or DeskSettings()
+        self._recent: dict[tuple[int, int], tuple[float, list[Fact]]] = {}
 
     # --- texts
 
@@ -155,11 +159,16 @@ class Desk:
             told = {**document(found), "revision": text.number, "subject": text.subject, "body": text.body}
             told["texts"] = [_written(each, _OF_TEXT) for each in found.texts]
         told["comments"] = [_written(each, ("id", "number", "who", "text", "created")) for each in comments]
-        told["facts"], told["spans"] = list(text.facts), []
-        with suppress(SkymistError):  # a template of the site that is gone, or wrong by now
-            made = find(kind).draft(found.template, _known(text), self.settings.templates)
-            told["spans"] = [each.to_dict() for each in _spans(made, text.body)]
+        told["facts"], told["spans"] = list(text.facts), self._places(found, text, text.body)
         return told
+
+    def _places(self, record: Publication, text: Text, body: str) -> list[dict[str, Any]]:
+        """Return where the facts of a text stand in a body that was made of it."""
+        try:
+            made = find(record.kind).draft(record.template, _known(text), self.settings.templates)
+        except SkymistError:  # a template of the site that is gone, or wrong by now
+            return []
+        return [each.to_dict() for each in _spans(made, body)]
 
     def diff(self, kind: str, number: int, old: int | None = None, new: int | None = None) -> str:
         """Return what is different between two revisions, the last one that counts and the one before by default."""
@@ -173,16 +182,69 @@ class Desk:
     def check(self, kind: str, number: int, revision: int | None = None) -> list[Finding]:
         """Return all that is wrong with a text by what is known now, also if the map behind it is an old one."""
         record, text = self._text(kind, number, revision)
+        return self._findings(record, text, text.subject, text.body)
+
+    def _findings(self, record: Publication, text: Text, subject: str, body: str, age_s: float = 0.0) -> list[Finding]:
+        """Return all that is wrong with a text, or what somebody makes of it, by what was known at most so long ago."""
         with self.database.read() as session:
             doubts = alerts.whole(session.get_one(tables.Alert, record.alert_id)).doubts
             last = knowledge.complete_scan(session, record.alert_id)
         old = _known(text)
-        new = knowledge.again(self.database, self.settings, record.alert_id, old)
+        new = self._known_now(record, text, age_s)
         return [
             *knowledge.stale(old, new, last),
-            *find(kind).check(text.subject, text.body, new),
+            *find(record.kind).check(subject, body, new),
             *(Finding(Level.WARNING, "doubt", doubt, "the records") for doubt in doubts),
         ]
+
+    def _known_now(self, record: Publication, text: Text, age_s: float) -> list[Fact]:
+        """Return all that is known for a text, or was at most so long ago: to read maps takes a while."""
+        key, now = (record.id, text.number), time.monotonic()
+        known = self._recent.get(key)
+        if known is None or now - known[0] >= age_s:
+            known = now, knowledge.again(self.database, self.settings, record.alert_id, _known(text))
+            fresh = {each: found for each, found in self._recent.items() if now - found[0] < RECENT_S}
+            self._recent = fresh | {key: known}
+        return known[1]
+
+    # --- what is being typed
+
+    def scratch(self, kind: str, number: int, who: str) -> dict[str, Any] | None:
+        """Return what somebody has typed and not saved, with its findings and places of facts; None if nothing."""
+        with self.database.read() as session:
+            found = publications.get(session, kind, number)
+            kept = publications.scratch(session, found, who)
+            text = None if kept is None else publications.text(found, kept.base)
+        return None if kept is None or text is None else self._of_scratch(found, text, kept)
+
+    def jot(
+        self, kind: str, number: int, base: int, subject: str, body: str, who: str, seen: datetime | None = None
+    ) -> dict[str, Any]:
+        """Keep what somebody is typing; see `skymist.records.publications.jot`.
+
+        It is kept before it is looked at.
+
+        Returns
+        -------
+        dict
+            As of `scratch`.
+        """
+        with self.database.begin() as session:
+            found = publications.get(session, kind, number, lock=True)
+            kept = publications.jot(session, found, base, subject, body, who, seen)
+            text = publications.text(found, base)
+        return self._of_scratch(found, text, kept)
+
+    def forget(self, kind: str, number: int, who: str) -> None:
+        """Remove what somebody has typed and not saved."""
+        with self.database.begin() as session:
+            publications.forget(session, publications.get(session, kind, number, lock=True), who)
+
+    def _of_scratch(self, record: Publication, text: Text, kept: Scratch) -> dict[str, Any]:
+        told = _written(kept, ("who", "base", "subject", "body", "changed"))
+        findings = self._findings(record, text, kept.subject, kept.body, RECENT_S)
+        return {"publication": record.id, **told, "spans": self._places(record, text, kept.body),
+                "findings": [each.to_dict() for each in findings]}  # fmt: skip
 
     # --- people
 
@@ -244,7 +306,10 @@ class Desk:
         content = find(kind).content(text.subject, text.body)
         told = {"id": number, "kind": kind, "state": str(record.state), "revision": text.number,
                 "content": content.decode(), "sha256": send.digest(content), "web_link": None,
-                "email": None, "voevent": None}  # fmt: skip
+                "email": None, "voevent": None, "channel": find(kind).channel,
+                "destination": self.settings.destinations.get(kind, ""), "real": self.settings.real,
+                "stand_in": self.settings.is_stand_in(kind),
+                "hindrance": self.settings.hindrance(kind, record.role)}  # fmt: skip
         if kind == CIRCULAR:
             told["web_link"] = send.web_link(text.subject, text.body)
             told["email"] = send.email_text(text.subject, text.body)
@@ -289,7 +354,8 @@ def document(record: Publication) -> dict[str, Any]:
     """Return a publication as all doors show it."""
     holder = publications.holder_of_lock(record)
     until = _time(record.locked_until) if holder and record.locked_until else None
-    return {**_written(record, COLUMNS), "locked_by": holder, "locked_until": until}
+    more = {"locked_by": holder, "locked_until": until, "edited_by": publications.last_editor(record)}
+    return {**_written(record, COLUMNS), **more}
 
 
 def _aside(publication: Publication, kept: Text) -> dict[str, Any] | None:

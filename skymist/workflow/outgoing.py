@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from skymist.circulars.send import Gcn, GcnSettings
+from skymist.circulars.send import GCN, Gcn, GcnSettings
 from skymist.errors import ReadError, RequestError, UnknownNameError
 from skymist.model.region import find_calibration
 from skymist.records.publications import CIRCULAR, NOTICE
@@ -14,12 +14,21 @@ from skymist.workflow.courier import Channel
 from skymist.workflow.desk_settings import DeskSettings
 from skymist.workflow.settings import revealed
 
-_OF_DESK = {item.name for item in fields(DeskSettings)}
+_OF_DESK = {item.name for item in fields(DeskSettings)} - {"real", "destinations"}
 _KEYS = {*_OF_DESK, "real", "gcn"}
 
 
-def desk_settings(circulars: Mapping[str, Any] | None) -> DeskSettings:
-    """Return what a site says of its circulars.
+def desk_settings(
+    circulars: Mapping[str, Any] | None,
+    notices: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> DeskSettings:
+    """Return what a site says of its circulars, and where they and its notices go.
+
+    Parameters
+    ----------
+    circulars, notices, environment
+        As of `make_channels`.
 
     Raises
     ------
@@ -43,7 +52,21 @@ def desk_settings(circulars: Mapping[str, Any] | None) -> DeskSettings:
             raise RequestError("circulars: catalogs are a list of names")
         given["catalogs"] = tuple(map(str, given["catalogs"]))
     find_calibration(str(given.get("calibration", DeskSettings.calibration)))
-    return DeskSettings(**given)
+    places = _destinations(circulars or {}, notices or {}, environment)
+    return DeskSettings(**given, real=is_real(circulars), destinations=places)
+
+
+def _destinations(
+    circulars: Mapping[str, Any], notices: Mapping[str, Any], environment: Mapping[str, str]
+) -> dict[str, str]:
+    """Return addresses by the kind of what goes there."""
+    found = {}
+    if gcn := circulars.get("gcn"):
+        found[CIRCULAR] = str(revealed("gcn", {"url": gcn.get("url", GCN)}, environment)["url"])
+    if settings := notices.get("settings"):
+        servers = revealed("notices", {"servers": settings.get("bootstrap.servers", "")}, environment)["servers"]
+        found[NOTICE] = f"{servers}, topic {notices.get('topic', '')}"
+    return found
 
 
 def is_real(circulars: Mapping[str, Any] | None) -> bool:

@@ -29,6 +29,7 @@ from skymist.workflow import exports, ingest, products
 from skymist.workflow.desk import Desk
 from skymist.workflow.desk_settings import DeskSettings
 from skymist.workflow.plain import plain
+from skymist.workflow.presence import Presence
 from skymist.workflow.process import alive, own_name
 from skymist.workflow.rules import Rules
 from skymist.workflow.scan import Stopwatch, scan_request
@@ -73,6 +74,8 @@ class RunnerSettings:
         Of circulars, which are drafted of what was scanned; without, none are.
     site : Site, optional
         The archive that maps are made for, which they name then.
+    dask_dashboard : bool
+        Whether clusters serve Dask's dashboard on the loopback interface; see `skymist.cluster.pool.Pool`.
     """
 
     out: Where = "scans"
@@ -85,6 +88,7 @@ class RunnerSettings:
     cell_limit: float = 600.0
     desk: DeskSettings | None = None
     site: Site | None = None
+    dask_dashboard: bool = False
 
 
 class _EndedError(Exception):
@@ -123,7 +127,7 @@ class Runner:
     def __init__(self, database: Database, rules: Rules, settings: RunnerSettings) -> None:
         self.database, self.rules, self.settings = database, rules, settings
         self.owner = own_name()
-        self._pool = Pool(settings.clusters)
+        self._pool = Pool(settings.clusters, dashboards=settings.dask_dashboard)
         self._desk = None if settings.desk is None else Desk(database, settings.desk)
         self._jobs: dict[str, _Job] = {}
         self._lock = threading.Lock()
@@ -131,13 +135,17 @@ class Runner:
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; scans that are running then are queued again, with what they have found."""
         beats = threading.Thread(target=self._beat, args=(stop,), name="beats", daemon=True)
+        presence = Presence(self.database, self.owner, self.settings.slots, self._pool)
+        telling = threading.Thread(target=presence.run, args=(stop,), name="presence", daemon=True)
         beats.start()
+        telling.start()
         with ThreadPoolExecutor(MOST_AT_ONCE, "scan") as threads:
             while not stop.wait(self.settings.tick_s):
                 patiently(partial(self._look, threads), stop)
             for job in self._running():
                 job.end = job.end or "stopped"
         beats.join()
+        telling.join()
         self._pool.close()
 
     def _look(self, threads: ThreadPoolExecutor) -> None:

@@ -1,6 +1,7 @@
 """Settings of the service: one file, each value of which may be given on the command line instead."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -42,7 +43,15 @@ class ServiceSettings:
     archive : mapping or None
         Who keeps the archive, and what of it is for everybody; see `skymist.workflow.archive.settings`.
     oidc : mapping or None
-        ``issuer``, ``audience``, ``claim`` and ``roles`` of an identity provider.
+        ``issuer``, ``audience``, ``jwks_url``, ``claim`` and ``roles`` of an identity provider, and for people to log
+        in there ``authorize_url``, ``token_url``, ``client_id``, ``client_secret`` and ``scope``; a value ``$NAME`` is
+        taken from the environment.
+    origins : tuple of str
+        Under which browsers know the service, if that is not the name that reaches it: behind some reverse proxies.
+    dask_dashboard : bool
+        Whether clusters serve Dask's dashboard, for operators; on this machine's loopback interface, without a login.
+    hooks : tuple of mapping
+        Where news are told: by e-mail, webhooks, rooms; see `skymist.workflow.hooks`. Nowhere by default.
     """
 
     database: str
@@ -58,12 +67,16 @@ class ServiceSettings:
     notices: Mapping[str, Any] | None = None
     archive: Mapping[str, Any] | None = None
     oidc: Mapping[str, Any] | None = field(default=None)
+    origins: tuple[str, ...] = ()
+    dask_dashboard: bool = False
+    hooks: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
             raise RequestError(f"port {self.port}: ports go from 1 to 65535 (0: any that is free)")
         if self.slots < 1:
             raise RequestError(f"slots {self.slots}: at least one scan must be able to run")
+        object.__setattr__(self, "origins", tuple(_origin(each) for each in self.origins))
 
     @classmethod
     def load(cls, path: Path | None, home: Path) -> Self:
@@ -88,6 +101,13 @@ class ServiceSettings:
     def changed(self, **values: Any) -> Self:
         """Return them with those values changed that are not None (nor empty)."""
         return replace(self, **{key: value for key, value in values.items() if value not in (None, ())})
+
+
+def _origin(text: str) -> str:
+    """Return an origin, in small letters, as browsers send it."""
+    if not re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", str(text).lower()):
+        raise RequestError(f"origins: {text!r} is none; they look like https://alerts.example.org")
+    return text.lower()
 
 
 def revealed(what: str, settings: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
@@ -117,7 +137,7 @@ def _checked(found: Any) -> dict[str, Any]:
         if key not in hints:
             raise UnknownNameError("setting", str(key), [item.name for item in fields(ServiceSettings)])
         given = tuple(value) if isinstance(value, list) else value
-        if not isinstance(given, _types(hints[key])) or isinstance(given, bool):
+        if not isinstance(given, _types(hints[key])) or isinstance(given, bool) != (hints[key] is bool):
             raise RequestError(f"{key}: {value!r} is not of its type ({_describe(hints[key])})")
         values[key] = given
     return values
@@ -130,5 +150,6 @@ def _types(hint: Any) -> tuple[type, ...]:
 
 
 def _describe(hint: Any) -> str:
-    names = {str: "text", int: "a whole number", tuple: "a list of texts", Mapping: "a mapping", NoneType: "null"}
+    names = {str: "text", int: "a whole number", bool: "true or false", tuple: "a list of texts", Mapping: "a mapping",
+             NoneType: "null"}  # fmt: skip
     return " or ".join(names.get(kind, getattr(kind, "__name__", "a mapping")) for kind in _types(hint))

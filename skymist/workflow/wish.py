@@ -66,8 +66,10 @@ class Wish:
         return asdict(self)
 
     def changed(self, **changes: Any) -> Self:
-        """Return it with some words changed; options are laid over those that there are."""
-        if "options" in changes:
+        """Return it with some words changed; options are laid over those that there are, of the same reconstruction."""
+        if changes.get("reco", self.reco) != self.reco:
+            changes = {"options": {}, "level_options": {}, **changes}
+        elif "options" in changes:
             changes["options"] = {**self.options, **changes["options"]}
         self.from_dict(changes)  # refuses unknown words
         return replace(self, **changes)

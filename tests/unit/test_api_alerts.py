@@ -102,16 +102,18 @@ def test_what_cannot_be_read_is_kept_and_tried_again(site: Site, monkeypatch: py
     )
     other = check_problem(site.call("analyst", "POST", "/events?name=e.csv", content=b"#"), 422, "kept in quarantine")
     assert "/tmp" not in other["detail"]
-    items = site.call("operator", "GET", "/quarantine").json()["items"]
-    assert [(each["id"], each["kind"], each["position"], each["source"]) for each in items] == [
-        (other["input"], "event", "e.csv", "analyst"), (problem["input"], "notice", "x.json", "analyst"),
+    items = site.call("analyst", "GET", "/quarantine").json()["items"]
+    assert [(each["id"], each["kind"], each["position"], each["source"], each["size"]) for each in items] == [
+        (other["input"], "event", "e.csv", "analyst", 1), (problem["input"], "notice", "x.json", "analyst", 1),
     ]  # fmt: skip
+    check_problem(site.call("viewer", "GET", "/quarantine"), 403)
     path = f"/quarantine/{problem['input']}/retry"
-    check_problem(site.call("analyst", "POST", path), 403)
-    again = check_problem(site.call("operator", "POST", path), 422, "kept in quarantine")
+    check_problem(site.call("viewer", "POST", path), 403)
+    again = check_problem(site.call("analyst", "POST", path), 422, "kept in quarantine")
     assert again["input"] == problem["input"]
     monkeypatch.setattr("skymist.workflow.ingest.read_revisions", lambda *_: ())
-    assert site.call("operator", "POST", path).json()["status"] == "accepted"
+    taken = site.call("analyst", "POST", path).json()
+    assert (taken["status"], taken["size"]) == ("accepted", 1)
     check_problem(site.call("operator", "POST", path), 409, "is accepted")
     check_problem(site.call("operator", "POST", f"/quarantine/{'0' * 64}/retry"), 404)
 
@@ -139,7 +141,15 @@ def test_events_are_uploaded_once(site: Site) -> None:
 def test_what_there_is(site: Site) -> None:
     known = {each["name"]: each for each in site.call("viewer", "GET", "/reconstructions").json()["items"]}
     assert {"bowl", "cascade", "track-losses", "track-mpe"} <= set(known)
-    assert known["bowl"]["options"][0] == {"name": "ra_deg", "type": "float", "default": 120.0}
+    assert known["bowl"]["options"][0] == {
+        "name": "ra_deg", "type": "float", "default": 120.0, "about": "The minimum, ICRS.", "unit": "deg",
+        "above": None, "minimum": None, "maximum": None, "choices": [], "rule": "",
+    }  # fmt: skip
+    assert [each["rule"] for each in known["cascade"]["options"]] == [
+        "0 < charge_weight <= 10", "0 < charge_spread <= 10", "1 <= starts <= 20", "points = 1 or 2"
+    ]  # fmt: skip
+    assert next(iter(known)) == "auto"
+    assert (known["auto"]["levels"], known["auto"]["options"][0]["choices"]) == ("", ["likelihood", "icecube"])
     assert known["cascade"]["levels"] == "8:0,64:12"
     assert "local" in [each["name"] for each in site.call("viewer", "GET", "/clusters").json()["items"]]
     with site.database.begin() as session:

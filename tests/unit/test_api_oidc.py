@@ -1,17 +1,14 @@
 """Tokens of an OpenID Connect issuer on loopback: only those that it signed, for us, in time."""
 
-import json
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
+from issuer import Issuer, issuing
 from serving import check_problem, opened, serving
 
 from skymist.api import ApiSettings, Oidc
@@ -24,6 +21,9 @@ def settings(tmp_path: Path) -> Iterator[ApiSettings]:
         yield found
 
 
+LOGIN = {"authorize_url": "https://id.example.org/in", "token_url": "https://id.example.org/token", "client_id": "us"}
+
+
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
@@ -34,6 +34,12 @@ def settings(tmp_path: Path) -> Iterator[ApiSettings]:
         ({"algorithms": ("HS256",)}, UnknownNameError),
         ({"algorithms": ("none",)}, UnknownNameError),
         ({"roles": {"x": "root"}}, UnknownNameError),
+        ({"jwks_url": ""}, RequestError),
+        ({"client_id": "us"}, RequestError),
+        ({**LOGIN, "token_url": None}, RequestError),
+        ({**LOGIN, "token_url": "http://id.example.org/token"}, RequestError),
+        ({**LOGIN, "authorize_url": "ftp://id.example.org/in"}, RequestError),
+        ({**LOGIN, "scope": "profile"}, RequestError),
     ],
 )
 def test_an_issuer_that_makes_no_sense(changes: dict[str, Any], error: type[RequestError]) -> None:
@@ -42,47 +48,10 @@ def test_an_issuer_that_makes_no_sense(changes: dict[str, Any], error: type[Requ
         Oidc(**{**usual, "roles": {"shifters": "analyst"}, **changes})
 
 
-class Issuer(ThreadingHTTPServer):
-    """Publishes a key on loopback and signs tokens with it."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Keys)
-        self.key, self.other = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
-        self.asked = 0
-        self.url = f"http://127.0.0.1:{self.server_port}/keys"
-
-    def token(self, *, key: Any = None, kid: str = "one", algorithm: str = "RS256", **claims: Any) -> str:
-        usual = {"iss": "https://id.example.org", "aud": "skymist", "sub": "ana", "groups": ["shifters", "staff"],
-                 "exp": datetime.now(UTC) + timedelta(minutes=5)}  # fmt: skip
-        said = {name: value for name, value in {**usual, **claims}.items() if value is not None}
-        return jwt.encode(said, key or self.key, algorithm, {"kid": kid})
-
-
-class _Keys(BaseHTTPRequestHandler):
-    server: Issuer
-
-    def do_GET(self) -> None:
-        self.server.asked += 1
-        public = jwt.algorithms.RSAAlgorithm.to_jwk(self.server.key.public_key(), as_dict=True)
-        content = json.dumps({"keys": [{**public, "kid": "one", "alg": "RS256", "use": "sig"}]}).encode()
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def issuer() -> Iterator[Issuer]:
-    with Issuer() as found:
-        thread = threading.Thread(target=found.serve_forever)
-        thread.start()
+    with issuing() as found:
         yield found
-        found.shutdown()
-        thread.join()
 
 
 def test_tokens_of_an_issuer(settings: ApiSettings, issuer: Issuer) -> None:

@@ -349,10 +349,10 @@ def test_light_of_the_infill_counts() -> None:
 
 
 def test_options_are_checked_and_matter() -> None:
-    for wrong in ({"charge_weight": 0.0}, {"starts": 0}):
-        with pytest.raises(RequestError, match="charge_weight"):
-            Cascade(**wrong)
-    with pytest.raises(RequestError, match="1 or 2 points, not 3"):
+    for name, wrong in {"charge_weight": 0.0, "charge_spread": 11.0, "starts": 0}.items():
+        with pytest.raises(RequestError, match=f"cascade needs .* {name} <= "):
+            Cascade(**{name: wrong})
+    with pytest.raises(RequestError, match="points = 1 or 2, not 3"):
         Cascade(points=3)
     event, directions = shower(1), toward(sky.unit([0.5], [0.5]))
     assert RECO(event, directions, None).nllh[0] != Cascade(charge_weight=0.5)(event, directions, None).nllh[0]

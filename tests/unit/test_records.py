@@ -48,7 +48,7 @@ def count(database: Database, table: type[tables.Base]) -> int:
 def test_tables_go_up_and_down(database_url: str) -> None:
     database = Database(database_url)
     assert database.version() is None
-    with pytest.raises(StoreError, match=r"has tables of version None, this is 0006: run skymist db upgrade"):
+    with pytest.raises(StoreError, match=r"has tables of version None, this is 0008: run skymist db upgrade"):
         database.check()
     database.upgrade()
     database.check()
@@ -71,7 +71,7 @@ WORKED_OUT = "ra", "dec", "x", "y", "z", "radius_90", "energy_tev", "signalness"
 
 def test_a_database_of_an_earlier_version_keeps_all_it_has(database_url: str) -> None:
     written = json.loads(Path(__file__).with_name("records_0001.json").read_text(encoding="utf-8"))
-    later = {"publications", "texts", "comments", "identities", "imported_maps"}
+    later = {"publications", "texts", "comments", "identities", "imported_maps", "runners", "scratches"}
     wanted = {
         table.name: [
             {each.name: ({**SINCE, **row})[each.name] for each in table.columns if each.name not in WORKED_OUT}
@@ -139,7 +139,7 @@ def test_of_a_map_that_was_imported_twice_an_upgrade_keeps_the_first(database_ur
         after = _rows(database)
         assert sorted(row["id"] for row in after["imported_maps"]) == ["b", "c", "e"]
         assert all(row in before["imported_maps"] for row in after.pop("imported_maps"))
-        assert after == {name: before[name] for name in after}
+        assert after == {name: before.get(name, []) for name in after}  # tables that came later are empty
         database.downgrade("0005")
         assert len(_rows(database)["imported_maps"]) == 3
 
@@ -171,7 +171,8 @@ def _insert(database: Database, written: dict[str, list[dict[str, Any]]]) -> Non
 
 
 def _rows(database: Database) -> dict[str, list[dict[str, Any]]]:
-    """Return all rows of all tables, JSON-like."""
+    """Return all rows of all tables that there are, JSON-like."""
+    there = inspect(database.engine).get_table_names()
 
     def plain(value: Any) -> Any:
         if isinstance(value, datetime):
@@ -184,8 +185,8 @@ def _rows(database: Database) -> dict[str, list[dict[str, Any]]]:
                 {key: plain(value) for key, value in row.items()}
                 for row in session.execute(table.select().order_by(*table.primary_key.columns)).mappings()
             ]
-            for table in tables.Base.metadata.sorted_tables
-        }
+            for table in tables.Base.metadata.sorted_tables if table.name in there
+        }  # fmt: skip
 
 
 def test_of_long_names_the_end_is_kept(database: Database) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import param
 from panel.custom import JSComponent
 
-from skymist.app.pages import PAGES
+from skymist.app.sitemap import PAGES
 from skymist.app.visit import Visit
 
 KEYS = {"?": "this help", "g a": "alerts", "g s": "scans", "g c": "circulars", "g o": "operations", "g w": "watch"}

@@ -16,14 +16,14 @@ def of_plane(hv: Any, plane: Plane, style: Style) -> Iterator[Any]:
     """Yield the lines of equal right ascension and declination in a plane; the cursor tells which they are."""
     parts = [
         {layers.X: right, layers.Y: up, _LINE[0]: name}
-        for name, ra, dec in _lines(plane)
-        for right, up in layers.pieces(*_within(plane, ra, dec))
+        for name, ra, dec in lines_of(plane)
+        for right, up in layers.pieces(*within(plane, ra, dec))
     ]
     look = {"color": style.faint, "line_width": 0.6, "tools": ["hover"], "show_legend": False}
     yield hv.Path(parts, kdims=[layers.X, layers.Y], vdims=[_LINE]).opts(**look)
 
 
-def _lines(plane: Plane) -> Iterator[tuple[str, Any, Any]]:
+def lines_of(plane: Plane) -> Iterator[tuple[str, Any, Any]]:
     """Yield names and positions of lines: those of round degrees, a few of each kind; meridians of 45 at a pole."""
     (west, east), (low, high) = plane.reach_deg()
     pole, middle, (step, up) = plane.pole(), float(np.degrees(plane.ra)), plane.steps_deg()
@@ -39,8 +39,8 @@ def _multiples(low: float, high: float, step: float) -> Any:
     return step * np.arange(np.ceil(low / step), np.floor(high / step) + 1)
 
 
-def _within(plane: Plane, ra: Any, dec: Any) -> Curve:
-    """Return a curve of degrees in a plane, NaN where it is out of view."""
+def within(plane: Plane, ra: Any, dec: Any) -> Curve:
+    """Return a curve of degrees in a plane, NaN where it is out of view; x counts degrees to the west."""
     ra, dec = np.radians(ra), np.radians(dec)
     x, y = (layers.to_degrees(plane, pixel) for pixel in plane.to_pixel(ra, dec))
     seen = plane.holds(ra, dec)

@@ -75,9 +75,9 @@ def _hover(names: Sequence[Name], shown: str = "") -> dict[str, Any]:
     }  # fmt: skip
 
 
-def shades(colours: Colormap, power: float = 1.0) -> list[str]:
+def shades(colours: Colormap, power: float = 1.0, number: int = SHADES) -> list[str]:
     """Return a scale whose colours go with a power of the value."""
-    return [to_hex(colours(value)) for value in np.linspace(0, 1, SHADES) ** power]
+    return [to_hex(colours(value)) for value in np.linspace(0, 1, number) ** power]
 
 
 def contour(hv: Any, found: Contour, curve: Curve, colour: str, style: Style, **look: Any) -> Any:

@@ -1,0 +1,26 @@
+"""A board of troubles, numbers and tables that keeps still while what it tells changes."""
+
+from pathlib import Path
+
+import param
+from panel.custom import JSComponent
+
+
+class Board(JSComponent):
+    """See ``board.js``."""
+
+    theme = param.String()
+    headline = param.String(doc="Whether all is well, in words; empty for none")
+    when = param.String(doc="When that was so, in words")
+    title = param.String(doc="Of what follows; empty for none")
+    severity = param.String(default="success", doc="error, warning or success")
+    troubles = param.List(doc="mark, kind, text and href of each")
+    figures = param.Dict(default={}, doc="Numbers by name")
+    tables = param.List(doc="key, title, columns, rows and empty of each; a column that begins with # holds numbers")
+    footer = param.String()
+    pressed = param.Dict(
+        default={}, doc="The button in a table that was pressed last: the act of its cell, and the time"
+    )
+
+    _esm = Path(__file__).with_name("board.js")
+    _stylesheets = [Path(__file__).with_name("board.css").read_text(encoding="utf-8")]  # noqa: RUF012 (Panel's)
