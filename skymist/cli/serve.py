@@ -317,7 +317,7 @@ def _log_as_json() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    for name in ("alembic", "bokeh", "bokeh_fastapi", "panel", "tornado"):
+    for name in ("alembic", "bokeh", "bokeh_fastapi", "httpx", "panel", "tornado"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("uvicorn.error").addFilter(_is_no_socket)
 

@@ -45,7 +45,9 @@ _FIELDS = (
 
 def page(visit: Visit) -> Any:
     """Return the page."""
-    return _Desk(visit).view
+    view = _Desk(visit).view
+    view.skymist_keys = KEYS
+    return view
 
 
 class _Desk:
@@ -72,7 +74,6 @@ class _Desk:
         listed = pmui.Column(self.filters, self.table, sizing_mode="stretch_width", margin=0)
         self.parts = [listed, *(pmui.Column(sizing_mode="stretch_width", margin=0, visible=False) for _ in SHOWS[1:])]
         self.view: Any = pmui.Column(self.headline, *self.parts, sizing_mode="stretch_width", margin=0)
-        self.view.skymist_keys = KEYS
         self._connect()
         pn.state.onload(visit.guarded(self.begin), threaded=True)
 
