@@ -63,7 +63,12 @@ class Dashboard:
     ) -> ClientConnection:
         """Connect a page to its session, as the page of a browser does."""
         url = f"{self.site.url.replace('http', 'ws', 1)}{path}/ws"
-        given = {"origin": self.site.url if origin == "" else origin, "subprotocols": ["bokeh", token], "proxy": None}
+        given = {
+            "origin": self.site.url if origin == "" else origin,
+            "subprotocols": ["bokeh", token],
+            "proxy": None,
+            "legacy": True,
+        }
         return connect(url, additional_headers=self.cookie(who), **{**given, **more})
 
     def wait_for_sessions(self, count: int) -> None:

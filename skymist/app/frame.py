@@ -5,8 +5,8 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-from skymist.app.sitemap import Page
 from skymist.app.parts.masthead import masthead
+from skymist.app.sitemap import Page
 from skymist.app.visit import Look, Visit
 
 _COLOURS = {

@@ -136,6 +136,9 @@ def mount(
 def _load() -> None:
     """Import what the pages consist of, so that nobody waits for that later."""
     import_module("skymist.app.sessions")
+    panel = logging.getLogger("panel")  # writes to the screen by itself: what matters goes where all goes
+    panel.handlers, panel.propagate = [], True
+    panel.setLevel(logging.WARNING)
     for page in PAGES.values():
         try:
             import_module(f"skymist.app.pages.{page.name}")

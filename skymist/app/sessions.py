@@ -42,6 +42,7 @@ from skymist.client.service import Client
 
 if TYPE_CHECKING:
     from bokeh.document import Document
+    from bokeh.protocol.message import Message
     from bokeh.server.contexts import ApplicationContext
     from bokeh.server.session import ServerSession
     from tornado.httputil import HTTPServerRequest
@@ -76,7 +77,7 @@ _OURS = "panel", "panel_material_ui", "skymist"
 _log = logging.getLogger(__name__)
 
 
-class Socket(WSHandler):  # type: ignore[misc]
+class Socket(WSHandler):
     """The connection of one page."""
 
     async def ws_connect(self, websocket: WebSocket) -> None:
@@ -101,6 +102,15 @@ class Socket(WSHandler):  # type: ignore[misc]
                 await self.send_message(work)
         return int(heard.get("code") or 1005)
 
+    async def _receive(self, fragment: str | bytes) -> "Message[Any] | None":
+        """Return a message once it is whole."""
+        try:
+            whole: Message[Any] | None = await self.receiver.consume(fragment)
+        except Exception as error:  # noqa: BLE001 (whatever it is, it comes from what somebody has sent)
+            await self._protocol_error(f"{type(error).__name__}: {error}")
+            return None
+        return whole
+
     def _end(self, code: int) -> None:
         if self.connection is None:
             return
@@ -112,10 +122,12 @@ class Socket(WSHandler):  # type: ignore[misc]
     async def _internal_error(self, message: str) -> None:
         _log.error("a page is closed: %s", message)
         await self._socket.close(1011)
+        raise WebSocketDisconnect(1011)
 
     async def _protocol_error(self, message: str) -> None:
-        _log.warning("a page is closed, which sent what is no message: %s", message[:200])
+        _log.warning("a page is closed, which sent what is no message: %.200r", message)
         await self._socket.close(1002)
+        raise WebSocketDisconnect(1002)
 
 
 extra_socket_handlers[Socket] = dispatch_fastapi
@@ -240,7 +252,7 @@ def _plain(make: Callable[[], Any]) -> Callable[[], Any]:
 def _make(page: Page, transport: Inside) -> Any:
     visitor = VISITOR.get()
     prepare(page, visitor.look)
-    Lifeline().servable()  # type: ignore[no-untyped-call]
+    Lifeline().servable()
     return frame(page, Visit(Client(URL, visitor.token, transport), visitor))
 
 

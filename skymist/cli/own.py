@@ -64,7 +64,7 @@ class Own:
         with self._database.read() as session:
             search = search_of(session, {**filters, "overlaps": overlaps})
             while found := find(session, search, PART, after):
-                yield from (written(each, ALERT) for each in found)
+                yield from _alerts(session, found)
                 after = found[-1].id
 
     def alert(self, name: str, *, role: str) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class Own:
             events = select(Event.id).where(same).order_by(Event.received.desc())
             scans = select(Scan.id).join(Event, Event.id == Scan.event_id).where(same, Scan.deleted.is_(None))
             return {
-                **written(found, ALERT), "record": identities.of(session, Thing.ALERT, str(found.id)).fragment,
+                **_alerts(session, [found])[0], "record": identities.of(session, Thing.ALERT, str(found.id)).fragment,
                 "current": whole.current.to_dict(), "revisions": len(whole.revisions),
                 "doubts": list(whole.doubts), "aliases": list(session.scalars(aliases)),
                 "events": list(session.scalars(events)),
@@ -149,7 +149,8 @@ class Own:
         from skymist.records import inputs
 
         with self._database.read() as session:
-            yield from [written(each, INPUT) for each in reversed(inputs.quarantined(session))]
+            for each in reversed(inputs.quarantined(session)):
+                yield {**written(each, INPUT), "size": len(each.content)}
 
     def retry(self, input_id: str) -> dict[str, Any]:
         """Try once more to read one of them; `RequestError` with the reason, if that is still not possible."""
@@ -239,6 +240,16 @@ def written(record: object, keys: tuple[str, ...]) -> dict[str, Any]:
     values = {key: getattr(record, key) for key in keys}
     times = {key: item.isoformat().replace("+00:00", "Z") for key, item in values.items() if isinstance(item, datetime)}
     return {**values, **times}
+
+
+def _alerts(session: "Session", found: "Sequence[tables.Alert]") -> list[dict[str, Any]]:
+    """Return alerts with how they stand."""
+    from dataclasses import asdict
+
+    from skymist.records import standing
+
+    stand = standing.of(session, [each.id for each in found])
+    return [{**written(each, ALERT), **asdict(stand[each.id])} for each in found]
 
 
 def _role(name: str) -> "Role":

@@ -18,6 +18,7 @@ from skymist.errors import ReadError, RequestError, UnknownNameError
 from skymist.model import region, sky
 from skymist.model.contour import Contour, contours
 from skymist.model.region import DEFAULT_CALIBRATION, Region
+from skymist.plot.drawing import ONE_AT_A_TIME
 from skymist.store import contours as outlines
 from skymist.store import fits, moc, skyscan
 from skymist.store.diagnostics import read_diagnostics
@@ -257,7 +258,8 @@ def _flat(making: Making, path: Place) -> None:
 
 def _figure(making: Making, path: Place, *, kind: str) -> None:
     drawn = io.BytesIO()
-    making.figure.savefig(drawn, format=kind, dpi=150)
+    with ONE_AT_A_TIME:
+        making.figure.savefig(drawn, format=kind, dpi=150)
     write_bytes(path, drawn.getvalue())
 
 

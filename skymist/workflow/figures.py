@@ -17,6 +17,7 @@ from skymist.model.contour import Contour
 from skymist.model.event import Event
 from skymist.model.region import BestFit
 from skymist.model.sky import Floats
+from skymist.plot.drawing import ONE_AT_A_TIME
 from skymist.store.place import Place, Where, place, write_bytes
 from skymist.workflow import exports
 from skymist.workflow.maps import DENSITY_CALIBRATION, usual_calibration
@@ -144,7 +145,8 @@ def draw(kind: str, what: xr.Dataset | Event, look: Look | None = None) -> "Page
     """
     look = look or Look()
     check(kind, look)
-    page: Page = getattr(plot, FIGURES[kind].draw)(*_subjects(kind, what, look), theme=look.theme, **_words(look))
+    with ONE_AT_A_TIME:
+        page: Page = getattr(plot, FIGURES[kind].draw)(*_subjects(kind, what, look), theme=look.theme, **_words(look))
     return page
 
 
@@ -251,7 +253,8 @@ def save(kind: str, what: xr.Dataset | Event, to: Where | None = None, look: Loo
         caption = caption_of(kind, what, look)
         return write_bytes(where, page_of(twin(kind, what, look), caption).encode()), caption
     page, drawn = draw(kind, what, look), io.BytesIO()
-    page.savefig(drawn, format=ending[1:], dpi=150)
+    with ONE_AT_A_TIME:
+        page.savefig(drawn, format=ending[1:], dpi=150)
     return write_bytes(where, drawn.getvalue()), page.caption
 
 

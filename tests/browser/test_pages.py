@@ -8,10 +8,17 @@ import browsers
 import pytest
 from browsers import Site, Tab
 
-from skymist.app.pages import PAGES
+from skymist.app.sitemap import PAGES
+
+pytestmark = pytest.mark.browser
 
 SERIOUS = "serious", "critical"
 THEMES = "light", "dark"
+READY = {
+    "alerts": "IceCube-171129A", "alert": "event in the detector", "scans": "track-mpe", "scan": "What was asked for",
+    "circulars": "IceCube-171129A", "circular": "as saved: revision", "operations": "Runners", "watch": "Latest alert",
+}  # fmt: skip
+"""What stands on a page once it is there."""
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +49,7 @@ def test_a_page_is_accessible(
     name: str, theme: str, tab: Callable[..., Tab], events: dict[str, str], circular: int, axe: str
 ) -> None:
     page = tab("olga", look=f"{theme}.deg").go(address(name, events, circular))
-    page.get_by_role("heading").first.wait_for()
+    page.get_by_text(READY[name]).first.wait_for()
     page.wait_for_load_state("networkidle")
     page.evaluate(axe)
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")

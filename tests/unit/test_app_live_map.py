@@ -55,6 +55,18 @@ def test_only_what_changed_is_sent(takes: list[tuple[str, Callable[[News], None]
     assert json.loads(view.facts)["version"] == 4
 
 
+def test_who_closes_it_hears_nothing_any_more(takes: list[tuple[str, Callable[[News], None]]]) -> None:
+    heard: list[News] = []
+    visit = Visit(connect("http://127.0.0.1:1", "none"), Visitor("none", "one", "viewer"))
+    view = part.LiveMap(visit, "0" * 64, heard.append)
+    view.follow()
+    takes[0][1](news := News(progress={"state": "running"}))
+    assert heard == [news]
+    view.close()
+    view.follow()
+    assert len(takes) == 1
+
+
 def test_who_writes_in_another_frame_sees_the_sky_in_it(takes: list[tuple[str, Callable[[News], None]]]) -> None:
     shown("dark.galactic")
     view = shown("dark.local")

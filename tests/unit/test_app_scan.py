@@ -9,8 +9,12 @@ import pytest
 from serving import Site, opened, running, serving
 
 from skymist.api import ApiSettings
+from skymist.app import feed
+from skymist.app.feed import News
 from skymist.app.models.launch import Launch
 from skymist.app.models.scan import ScanView
+from skymist.app.pages.scan import ScanPage
+from skymist.app.visit import Visit, Visitor
 from skymist.client import Client, connect
 from skymist.errors import ConflictError, RequestError, StoreError
 from skymist.records import scans, tables
@@ -94,6 +98,67 @@ def test_a_scan_that_was_launched_is_followed_to_its_end(
     assert view.trouble == ""
     until(other, viewer, lambda it: it.state == "complete")  # who looked all the time sees the same
     assert (other.result("deg"), other.bars) == (found, view.bars)
+
+
+def told_of(page: ScanPage, heard: list[Callable[[News], None]], client: Client) -> dict[str, Any]:
+    """Tell a page what the service says now, as its feed does; return it."""
+    told = client.refer(page.model.id).follow()
+    heard[-1](News(progress=told, ended=told["state"] in feed.ENDED))
+    return told
+
+
+def test_a_page_follows_by_what_its_map_hears(
+    site: Site, settings: ApiSettings, analyst: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[Callable[[News], None]] = []
+    monkeypatch.setattr(feed, "watch", lambda client, scan, take, frame: heard.append(take) or (lambda: None))
+    scan = site.scan(site.event(), seed=16, **SLOW)["id"]
+    page = ScanPage(Visit(analyst, Visitor("none", "one", "analyst", query={"id": scan})))
+    polls: list[str] = []
+    poll = page.model.poll
+    monkeypatch.setattr(page.model, "poll", lambda client: (polls.append(page.model.state), poll(client)))
+    page.model.load(analyst)
+    told_of(page, heard, analyst)
+    assert (polls, len(heard)) == ([], 1)
+    seen, pause = set(), threading.Event()
+    with running(settings):
+        while not page.model.ended:
+            told = told_of(page, heard, analyst)
+            seen.add(str(page.model.progress))
+            assert told["state"] == page.model.state or page.model.ended
+            pause.wait(0.01)
+    assert set(polls) <= {"queued", "running"}
+    assert len(polls) <= 2 < len(seen)  # it is asked for only when it begins, and when it ends
+    assert page.model.result("deg")
+    page.model.rescan(analyst)
+    assert len(heard) == 2  # the map follows once more
+    heard[-1](News(trouble="this token was revoked", ended=True))
+    assert polls[-1] == "queued"
+    analyst.get_scan(scan).cancel()
+    told_of(page, heard, analyst)
+    assert page.model.state == "cancelled"
+
+
+def test_a_page_asks_rarely_unless_nothing_is_heard(
+    site: Site, analyst: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "watch", lambda *given: lambda: None)
+    scan = site.scan(site.event(), seed=17)["id"]
+    page = ScanPage(Visit(analyst, Visitor("none", "one", "analyst", query={"id": scan})))
+    page.model.load(analyst)
+    polls: list[None] = []
+    monkeypatch.setattr(page.model, "poll", lambda client: polls.append(None))
+    page._look()
+    page._look()
+    assert len(polls) == 2
+    page._hear(News(progress=analyst.refer(scan).follow()))
+    page._look()
+    page._look()
+    assert len(polls) == 3
+    page._hear(News(trouble="the map cannot be read", ended=True))
+    assert len(polls) == 4
+    page._look()
+    assert len(polls) == 5
 
 
 def test_positions_are_in_the_persons_frame(site: Site, settings: ApiSettings, analyst: Client) -> None:

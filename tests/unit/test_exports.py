@@ -1,6 +1,7 @@
 """Files of a map in every format: what other tools read in them is what the map says."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import get_args
 
@@ -203,3 +204,11 @@ def test_a_floor_is_in_the_names_of_files_and_in_the_probability(tmp_path: Path)
     for floor in (-1.0, np.nan, 90.0):
         with pytest.raises(RequestError, match="makes no sense"):
             load_map(kept, floor_deg=floor)
+
+
+def test_figures_of_many_threads_are_the_same(tmp_path: Path) -> None:
+    data = peaked_map(1.0, 64)
+    files = [tmp_path / f"{number}.png" for number in range(12)]
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(lambda file: export(data, "png", file), files))
+    assert len({file.read_bytes() for file in files}) == 1

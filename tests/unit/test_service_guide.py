@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from serving import opened, running, serving
 
-from skymist.api import ApiSettings, create_app
+from skymist.api import ApiSettings, Oidc, create_app
 from skymist.records import Database, scans
 from skymist.records.tokens import Access
 from skymist.workflow.events import demo_path
@@ -48,3 +48,13 @@ def test_the_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         names: dict[str, object] = {}
         exec(compile(block("python").replace("http://127.0.0.1:8642", site.url), "guide", "exec"), names)
     assert str(getattr(names["skymap"], "attrs", {})["request"])
+
+
+def test_people_log_in_by_the_settings_that_are_shown(tmp_path: Path) -> None:
+    (tmp_path / "service.yaml").write_text(
+        GUIDE.partition("\n## Log in\n")[2].partition("```yaml\n")[2].partition("```")[0]
+    )
+    found = ServiceSettings.load(tmp_path / "service.yaml", tmp_path)
+    assert found.oidc is not None
+    assert Oidc(**{**found.oidc, "client_secret": "x"}).logs_in
+    assert found.origins == ("https://alerts.example.org",)

@@ -68,16 +68,28 @@ class ScanView(param.Parameterized):
         if not self.document:
             self.load(client)
             return
-        before = self.state, self.id, self.document["attempt"]
         try:
             told = client.refer(self.id).follow()
         except ConflictError:
             self.state = "deleted"
             return
-        if (state_of(told), told["id"], told["attempt"]) != before:
+        if not self.take(told):
             self.load(client)
-        else:
+
+    def take(self, told: Mapping[str, Any]) -> bool:
+        """Take how far it is, as the service said to somebody (`skymist.client.scan.Scan.follow`).
+
+        Returns
+        -------
+        bool
+            Whether that is all: else it has become something else, and has to be asked for.
+        """
+        known = self.state, self.id, self.document.get("attempt")
+        if (state_of(told), told["id"], told["attempt"]) != known:
+            return False
+        if told["progress"] != self.progress:
             self.progress = told["progress"]
+        return True
 
     @property
     def id(self) -> str:

@@ -1,6 +1,8 @@
 """One scan: followed live by everybody who looks, and what it has found."""
 
 import threading
+import time
+from collections.abc import Callable
 from html import escape
 from typing import Any
 from urllib.parse import urlencode
@@ -8,6 +10,7 @@ from urllib.parse import urlencode
 import panel as pn
 import panel_material_ui as pmui
 
+from skymist.app.feed import News
 from skymist.app.models.angles import position
 from skymist.app.models.launch import duration
 from skymist.app.models.scan import STATES, ScanView
@@ -17,11 +20,14 @@ from skymist.app.parts.progress import Progress
 from skymist.app.visit import Visit
 from skymist.errors import RequestError, StoreError
 
-PERIOD_MS = 500
-"""After which time it is asked how a scan is."""
+PERIOD_MS = 2500
+"""After which time it is asked how a scan is, if its map does not hear of it."""
 
-QUIET = 10
-"""A scan that has ended is asked about only every so many times: somebody may run it again."""
+RARELY = 2
+"""If it does, it is asked only every so many times: somebody may have deleted or replaced it, or may run it again."""
+
+SILENT_S = 5.0
+"""After which time nothing was heard."""
 
 
 def page(visit: Visit) -> Any:
@@ -41,7 +47,8 @@ class ScanPage:
 
     def __init__(self, visit: Visit) -> None:
         self.visit, self.model = visit, ScanView(asked=visit.query.get("id", ""))
-        self._busy, self._looks = threading.Lock(), 0
+        self._busy, self._waiting, self._looks = threading.Lock(), False, 0
+        self._heard, self._over = float("-inf"), False  # when the map told something, and whether that was the last
         self._live: Any = None
         self._drawn: tuple[str, int] | None = None  # id and attempt of the scan whose map is shown
         self._title = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 10))
@@ -67,9 +74,7 @@ class ScanPage:
         self._cancel = pmui.Button(label="Cancel", icon="stop", color="error", **made)
         self._rescan = pmui.Button(label="Rescan", icon="replay", **made)
         self._open = pmui.Button(label="Remix", icon="tune", **made)
-        self._workers = pmui.IntInput(
-            label="Workers", value=1, start=1, end=100_000, width=110, size="small", disabled=True
-        )  # fmt: skip
+        self._workers = pmui.TextInput(label="Workers", value="", width=110, size="small", disabled=True)
         self._resize = pmui.Button(label="Set workers", icon="groups", **made)
         self._buttons = pmui.FlexBox(
             self._cancel, self._rescan, self._open, self._workers, self._resize,
@@ -87,7 +92,7 @@ class ScanPage:
         no.on_click(lambda _: setattr(self._sure, "open", False))
         yes.on_click(act(self._do_cancel))
         self._rescan.on_click(act(lambda _: self.model.rescan(self.visit.client)))
-        self._resize.on_click(act(lambda _: self.model.set_workers(self.visit.client, int(self._workers.value or 0))))
+        self._resize.on_click(act(lambda _: self.model.set_workers(self.visit.client, _count(self._workers.value))))
         self._open.on_click(act(self._toggle_remix))
 
     def _watch(self) -> None:
@@ -108,17 +113,31 @@ class ScanPage:
         pn.state.add_periodic_callback(self.visit.guarded(self._look), period=PERIOD_MS)
 
     def _look(self) -> None:
-        """Ask how it is, unless that is still being asked."""
+        """Ask how it is, if that is due."""
         self._looks += 1
-        if (self.model.ended and self._looks % QUIET) or not self._busy.acquire(blocking=False):
+        silent = self._over or time.monotonic() - self._heard > SILENT_S
+        if (silent and not self.model.ended) or self._looks % RARELY == 0:
+            self._ask()
+
+    def _ask(self) -> None:
+        """Ask how it is, after what is being asked now; once is enough for all who wait for that."""
+        if self._waiting:
             return
-        try:
-            self.model.poll(self.visit.client)
-            self.model.lost = ""
-        except StoreError as trouble:  # the service is being started again: the page goes on when that is back
-            self.model.lost = str(trouble)
-        finally:
-            self._busy.release()
+        self._waiting = True
+        with self._busy:
+            self._waiting = False
+            try:
+                self.model.poll(self.visit.client)
+                self.model.lost = ""
+            except StoreError as trouble:  # the service is being started again: the page goes on when that is back
+                self.model.lost = str(trouble)
+
+    def _hear(self, news: News) -> None:
+        """Take what the map heard; in the event loop, where nothing can be asked, so that a thread does that."""
+        self._heard, self._over = time.monotonic(), news.ended
+        told = news.progress
+        if (told is not None and not self.model.take(told)) or (news.ended and not self.model.ended):
+            in_thread(self.visit.guarded(self._ask))
 
     def _do_cancel(self, *_: Any) -> None:
         self._sure.open = False
@@ -144,7 +163,7 @@ class ScanPage:
         self._open.disabled = not may or not model.document or model.state == "deleted"
         self._workers.disabled = self._resize.disabled = not may or model.ended
         if (workers := model.document.get("workers")) is not None:
-            self._workers.value = workers
+            self._workers.value = str(workers)
 
     def _show_progress(self, *_: Any) -> None:
         model, angles = self.model, self.visit.look.angles
@@ -154,12 +173,11 @@ class ScanPage:
              "worker": each["worker"]}
             for each in model.slow_cells
         ]  # fmt: skip
-        self._progress.param.update(
+        self._progress.show(
             bars=model.bars, numbers=model.numbers, slow=slow, trouble=model.trouble,
             result=model.result(angles), files=model.files,
         )  # fmt: skip
-        if self._asked.facts != model.facts:
-            self._asked.facts = model.facts
+        self._asked.show(facts=model.facts)
 
     def _show_map(self, *_: Any) -> None:
         """Show the map as it grows: anew if the scan is run again, or another one took its place."""
@@ -171,9 +189,21 @@ class ScanPage:
             self._live.follow()
             return
         if self._live is not None:
-            self._live.leave()
-        self._live = live_map(self.visit, self.model.id)
+            self._live.close()
+        self._live = live_map(self.visit, self.model.id, self.visit.guarded(self._hear))
         self._map.objects = [self._live]
+
+
+def _count(text: str) -> int:
+    """Return a number of workers that somebody has typed."""
+    if not text.strip().isdecimal():
+        raise RequestError(f"workers: {text[:20]!r} is no number of workers, such as 4")
+    return int(text)
+
+
+def in_thread(act: Callable[[], None]) -> None:
+    """Do something for the page that is shown, which may wait for the service."""
+    pn.state.execute(act, schedule="thread" if pn.config.nthreads is not None else "auto")
 
 
 def _head(model: ScanView) -> str:

@@ -26,6 +26,10 @@ _FRAMES = {"galactic": "galactic", "local": "local"}
 NOTHING = "No cell has come in yet: the map appears here as soon as one does."
 
 
+def nothing(news: News) -> None:
+    """Take news, and leave it."""
+
+
 class LiveMap(JSComponent):
     """See ``live_map.js``. Each part is sent only when it changes.
 
@@ -33,6 +37,8 @@ class LiveMap(JSComponent):
     ----------
     visit : Visit
     scan_id : str
+    hear : callable
+        Is told all news, too, where pages are changed: it asks nobody anything.
     """
 
     colours = param.Dict(doc="Of lines and text by what they are for, and `cells`: of each number, from 1 on")
@@ -47,27 +53,34 @@ class LiveMap(JSComponent):
     _esm = Path(__file__).with_name("live_map.js")
     _stylesheets = [Path(__file__).with_name("live_map.css").read_text(encoding="utf-8")]  # noqa: RUF012 (Panel's)
 
-    def __init__(self, visit: Visit, scan_id: str, **params: Any) -> None:
+    def __init__(self, visit: Visit, scan_id: str, hear: feed.Take = nothing, **params: Any) -> None:
         super().__init__(
             colours=palette(visit.look.theme), angles=visit.look.angles, facts=json.dumps({"version": 0}),
             sizing_mode="stretch_width", **params,
         )  # fmt: skip
-        self._visit, self._scan_id = visit, scan_id
+        self._visit, self._scan_id, self._hear = visit, scan_id, hear
         self._frame = _FRAMES.get(visit.look.angles, "equatorial")
         self._document = pn.state.curdoc
         self._lock = threading.Lock()
         self._latest: News | None = None  # that is not shown yet
         self._shown: dict[str, Any] | None = None
         self._stop: Callable[[], None] = lambda: None
+        self._closed = False
 
     def follow(self) -> None:
         """Show how the scan is from now on; once more, if it has ended and runs again."""
         self.leave()
-        self._stop = feed.watch(self._visit.client, self._scan_id, self._take, self._frame)
+        if not self._closed:
+            self._stop = feed.watch(self._visit.client, self._scan_id, self._take, self._frame)
 
     def leave(self) -> None:
         """Show nothing new any more."""
         self._stop()
+
+    def close(self) -> None:
+        """Show nothing new ever again: who follows it later comes too late."""
+        self._closed = True
+        self.leave()
 
     def _cleanup(self, root: Any = None) -> None:
         super()._cleanup(root)
@@ -100,19 +113,27 @@ class LiveMap(JSComponent):
             self._shown = news.picture
             changes |= parts(news.picture, self.angles)
         self.param.update({key: value for key, value in changes.items() if value != getattr(self, key)})
+        self._hear(news)
 
 
-def live_map(visit: Visit, scan_id: str) -> LiveMap:
+def live_map(visit: Visit, scan_id: str, hear: feed.Take = nothing) -> LiveMap:
     """Return the map of a scan; it fills in as long as the page is open and the scan runs.
+
+    Parameters
+    ----------
+    visit : Visit
+    scan_id : str
+    hear : callable
+        As `LiveMap` has it.
 
     Returns
     -------
     LiveMap
         Its `follow` is to be called when the scan runs again.
     """
-    shown = LiveMap(visit, scan_id)
+    shown = LiveMap(visit, scan_id, hear)
     pn.state.onload(shown.follow)
-    pn.state.on_session_destroyed(lambda _: shown.leave())
+    pn.state.on_session_destroyed(lambda _: shown.close())
     return shown
 
 

@@ -75,6 +75,7 @@ export function render({ model }) {
     element("button", { type: "submit" }, "Log out"));
   const who = element("span", { class: "person" }, `${model.person} (${model.role})`);
   const root = element("header", { class: `head ${model.theme}` },
+    element("h1", { class: "unseen" }, model.title),
     element("a", { class: "brand", href: "/alerts" }, "skymist"),
     element("nav", { "aria-label": "pages" }, ...links),
     element("div", { class: "tools" }, clock(), choice, theme, keys, who, leave), dialog);

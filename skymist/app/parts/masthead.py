@@ -18,6 +18,7 @@ class Masthead(JSComponent):
 
     pages = param.List(doc="name, title and path of each page in the menu")
     here = param.String(doc="Name of this page")
+    title = param.String(doc="What this page is called")
     person = param.String()
     role = param.String()
     theme = param.String()
@@ -33,6 +34,6 @@ def masthead(visit: Visit, here: str, keys: dict[str, str]) -> Any:
     menu = [{"name": each.name, "title": each.title, "path": each.path} for each in PAGES.values() if each.in_menu]
     who, look = visit.visitor, visit.look
     return Masthead(
-        pages=menu, here=here, person=who.name, role=who.role, theme=look.theme, angles=look.angles,
+        pages=menu, here=here, title=PAGES[here].title, person=who.name, role=who.role, theme=look.theme, angles=look.angles,
         keys={**keys, **KEYS}, sizing_mode="stretch_width",
     )  # fmt: skip

@@ -1,6 +1,7 @@
 """How far a scan is, what was asked for, and what it has found."""
 
 from pathlib import Path
+from typing import Any
 
 import param
 from panel.custom import JSComponent
@@ -20,3 +21,7 @@ class Progress(JSComponent):
 
     _esm = Path(__file__).with_name("progress.js")
     _stylesheets = [Path(__file__).with_name("progress.css").read_text(encoding="utf-8")]  # noqa: RUF012 (Panel's)
+
+    def show(self, **values: Any) -> None:
+        """Show values; those that are shown already are not sent again."""
+        self.param.update({name: value for name, value in values.items() if value != getattr(self, name)})

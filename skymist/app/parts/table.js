@@ -95,7 +95,8 @@ export function render({ model }) {
     if (group[0].number) made.className = "number";
     const act = (action) => model.send_msg({ row: row.id, action });
     for (const column of group) {
-      const told = row.cells[column.key] ?? [], parts = told.map((part) => partOf(part, act));
+      const told = (row.cells[column.key] ?? []).map((part) => (typeof part === "string" ? { text: part } : part));
+      const parts = told.map((part) => partOf(part, act));
       if (column !== group[0] && told.every((part) => part.text === "–")) continue;
       if (column.beside && made.lastChild && column !== group[0]) made.lastChild.append(" ", ...spaced(parts));
       else made.append(element("div", {}, ...spaced(parts)));
