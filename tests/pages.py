@@ -23,8 +23,11 @@ from skymist.app import mount
 from skymist.app.mount import Mounted, Patience
 from skymist.app.sessions import Pages
 
-TORNADO = "ignore:.*HTTPServerRequest:DeprecationWarning"
-"""What Panel is told each time that it makes a session; a filter of warnings."""
+PANELS = [
+    pytest.mark.filterwarnings("ignore:.*HTTPServerRequest:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame:DeprecationWarning"),
+]
+"""Of what Panel 1.9 is warned by Tornado 6.5 and pandas 3: it is not ours to mend."""
 
 
 class Dashboard:

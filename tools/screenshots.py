@@ -2,7 +2,7 @@
 
     .venv/bin/python tools/screenshots.py [FOLDER] [--all]
 
-It needs Chromium and ../shared/data. Without ``--all`` only those that the docs show are written, into docs/screenshots.
+It needs Chromium and ../shared/data. Without ``--all`` only those are made that the docs show, in docs/screenshots.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from integration.test_serve import until  # noqa: E402
 from skymist.app.sitemap import PAGES  # noqa: E402
 
 SHARED = ROOT.parent / "shared" / "data"
-EVENTS = "event_HESE_2017-11-28.json", "run00136766-evt000007637140-GOLD.pkl", "138632_31747601.json"
+EVENTS = "run00136766-evt000007637140-GOLD.pkl", "event_HESE_2017-11-28.json", "138632_31747601.json"
 WIDTHS = 1600, 1200, 800
 SHOWN = ("alerts", 1600, "light"), ("alert", 1600, "dark"), ("scan", 1600, "light"), ("circular", 1600, "light")
 """Page, width and theme of those in the docs."""
@@ -32,20 +32,23 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="every page at every width, light and dark")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, browsers.browsing() as browser:
-        with browsers.serving(Path(folder)) as site:
-            for name, path in addresses(site):
-                for width, theme in wanted(name, everything=given.all):
-                    file = given.folder / f"{name}-{width}-{theme}.png"
-                    context, tab = browsers.opened(
-                        browser, site, "ben", look=f"{theme}.deg", width=width, height=round(width * 0.66)
-                    )
-                    page = tab.go(path)
-                    page.wait_for_load_state("networkidle")
-                    page.wait_for_timeout(4000)
-                    page.screenshot(path=file, full_page=given.all)
-                    context.close()
-                    print(file, *tab.trouble)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        browsers.browsing() as browser,
+        browsers.serving(Path(folder)) as site,
+    ):
+        for name, path in addresses(site):
+            for width, theme in wanted(name, everything=given.all):
+                file = given.folder / f"{name}-{width}-{theme}.png"
+                context, tab = browsers.opened(
+                    browser, site, "ben", look=f"{theme}.deg", width=width, height=round(width * 0.66)
+                )
+                page = tab.go(path)
+                page.wait_for_load_state("networkidle")
+                page.wait_for_timeout(4000)
+                page.screenshot(path=file, full_page=given.all)
+                context.close()
+                print(file, *tab.trouble)
 
 
 def addresses(site: browsers.Site) -> Iterator[tuple[str, str]]:
@@ -58,7 +61,7 @@ def addresses(site: browsers.Site) -> Iterator[tuple[str, str]]:
         alert, scan = sent[0]["alerts"][0], next(client.scans(event=sent[0]["event_id"])).id
         circular = next(client.circulars.find(alert=alert))["id"]
     for name, page in PAGES.items():
-        asked = {"alert": f"?name={alert}", "scan": f"?id={scan}", "circular": f"?id={circular}"}
+        asked = {"alert": f"?name={alert}&tab=maps", "scan": f"?id={scan}", "circular": f"?id={circular}"}
         yield name, page.path + asked.get(name, "")
 
 

@@ -60,7 +60,7 @@ class ScanBody(WishBody):
 class RemixBody(Body):
     """What shall be different in another scan of the same event."""
 
-    changes: WishBody = Field(description="Only what is changed; options are laid over those of the same reconstruction")
+    changes: WishBody = Field(description="What is changed; options are laid over those of the same reconstruction")
     replace: bool = Field(False, description="Whether the new scan takes the place of the other one")
 
 

@@ -20,8 +20,10 @@ ENDED = "complete", "failed", "cancelled"
 
 WAIT_S = 1.0
 """Seconds for which the service is asked to wait for a picture that is new."""
-PERIOD_S, EACH_S = 0.2, 0.02
-"""Seconds, at least, between two pictures; and so many for each who watches, if that is more: each takes some work."""
+PERIOD_S = 0.2
+"""Seconds, at least, between two pictures."""
+CROWD, CROWD_S, EACH_S = 5, 0.5, 0.03
+"""If more than so many watch: seconds between two pictures, and for each of them, which counts if it is more."""
 PROGRESS_S = 1.0
 """Seconds, at least, between two questions how far a scan is."""
 PATIENCE_S = 1.0
@@ -92,6 +94,17 @@ def running() -> int:
     """Return how many scans are being watched."""
     with _LOCK:
         return len(_FEEDS)
+
+
+def pause_for(watching: int) -> float:
+    """Return the seconds between two pictures: each who watches takes some work, of which scans have less then.
+
+    Examples
+    --------
+    >>> pause_for(1), pause_for(5), pause_for(6), pause_for(40)
+    (0.2, 0.2, 0.5, 1.2)
+    """
+    return PERIOD_S if watching <= CROWD else max(CROWD_S, EACH_S * watching)
 
 
 _Key = tuple[Hashable, str, str]
@@ -179,8 +192,7 @@ class _Feed:
             self._asked = time.monotonic()
         ended = progress is not None and progress["state"] in ENDED
         if not ended:
-            period_s = max(PERIOD_S, EACH_S * len(self.watchers))
-            self._over.wait(max(0.0, self._seen + period_s - time.monotonic()))
+            self._over.wait(max(0.0, self._seen + pause_for(len(self.watchers)) - time.monotonic()))
         picture, known = None, self.news.picture
         if not self._over.is_set():
             after, wait = known["version"] if known else 0, 0.0 if ended else WAIT_S

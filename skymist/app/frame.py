@@ -15,6 +15,9 @@ _COLOURS = {
 }
 """Those of figures (`skymist.plot.style`), so that these lie on the page without an edge."""
 
+MOST_MESSAGES = 5
+"""On a page at a time: of more, the oldest go."""
+
 
 def frame(page: Page, visit: Visit) -> Any:
     """Return a page with its head and its messages; what goes wrong while it is made is one of these.
@@ -48,6 +51,5 @@ def prepare(page: Page, look: Look) -> None:
 
 def _show(messages: Any, text: str, kind: str) -> None:
     """Show a line; the same line is not shown twice at a time."""
-    messages[:] = [each for each in messages if each.object != text][-4:] + [
-        pmui.Alert(object=text, severity=kind, closeable=True, sizing_mode="stretch_width")
-    ]
+    others = [each for each in messages if each.object != text][1 - MOST_MESSAGES :]
+    messages[:] = [*others, pmui.Alert(object=text, severity=kind, closeable=True, sizing_mode="stretch_width")]

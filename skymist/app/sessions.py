@@ -82,15 +82,19 @@ class Socket(WSHandler):
 
     async def ws_connect(self, websocket: WebSocket) -> None:
         """Speak with a page until it goes; `Pages` has seen that its session's token is right."""
-        self._socket, code = websocket, 1006
+        self._socket, code, session = websocket, 1006, None
         await websocket.accept("bokeh")
         try:
             await self._async_open(websocket, websocket.scope["subprotocols"][1])
+            session = self.connection.session
             code = await self._talk()
         except (WebSocketDisconnect, RuntimeError) as error:  # Starlette has both for a page that has gone
             _log.debug("a page has gone: %s", error)
         finally:
-            self._end(code)
+            if self.connection is not None:
+                self.application.client_lost(self.connection)
+            if session is not None and code in GONE:
+                session.request_expiration()
 
     async def _talk(self) -> int:
         """Do what the page says; return the code with which it ends."""
@@ -110,14 +114,6 @@ class Socket(WSHandler):
             await self._protocol_error(f"{type(error).__name__}: {error}")
             return None
         return whole
-
-    def _end(self, code: int) -> None:
-        if self.connection is None:
-            return
-        session = self.connection._session
-        self.application.client_lost(self.connection)
-        if session is not None and code in GONE:
-            session.request_expiration()
 
     async def _internal_error(self, message: str) -> None:
         _log.error("a page is closed: %s", message)

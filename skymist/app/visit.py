@@ -87,7 +87,7 @@ class Visit:
 
     client: "Client"
     visitor: Visitor
-    say: Callable[[str, str], None] = lambda text, kind: None  # noqa: ARG005, E731
+    say: Callable[[str, str], None] = lambda text, kind: None  # noqa: ARG005
 
     @property
     def look(self) -> Look:

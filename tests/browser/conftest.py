@@ -1,4 +1,4 @@
-"""One service and one browser for each file of tests: in their thread there runs an event loop as long as it is open."""
+"""One service and one browser for each file of tests: while it is open there runs an event loop in their thread."""
 
 import os
 from collections.abc import Callable, Iterator

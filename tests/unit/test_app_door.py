@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 from bokeh.util.token import generate_jwt_token, generate_session_id, get_session_id, get_token_payload
 from fastapi import FastAPI
-from pages import TORNADO, Dashboard, ended, hear, say, showing
+from pages import PANELS, Dashboard, ended, hear, say, showing
 from serving import check_problem, opened
 from websockets.exceptions import InvalidStatus
 
@@ -24,7 +24,7 @@ from skymist.app.sitemap import PAGES
 from skymist.errors import StoreError
 
 PATHS = [page.path for page in PAGES.values()]
-pytestmark = pytest.mark.filterwarnings(TORNADO)
+pytestmark = PANELS
 
 
 @pytest.fixture(scope="module")

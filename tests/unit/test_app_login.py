@@ -254,7 +254,8 @@ def test_while_tokens_cannot_be_checked_the_page_says_so(site: Site, browser: Br
 def elsewhere(settings: ApiSettings, issuer: Issuer) -> ApiSettings:
     oidc = Oidc(
         "https://id.example.org", "skymist", issuer.url, {"shifters": "analyst"},
-        authorize_url=f"{issuer.home}/authorize", token_url=f"{issuer.home}/token", client_id=CLIENT, client_secret=SECRET, scope="openid groups",
+        authorize_url=f"{issuer.home}/authorize", token_url=f"{issuer.home}/token", client_id=CLIENT,
+        client_secret=SECRET, scope="openid groups",
     )  # fmt: skip
     return replace(settings, oidc=oidc)
 

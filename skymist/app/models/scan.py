@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -208,16 +209,11 @@ class ScanView(param.Parameterized):
     def slow_cells(self) -> list[dict[str, Any]]:
         """The slowest cells: number, place (degrees, ICRS), seconds and worker."""
         slow = (self.progress or {}).get("slowest", [])
-        if not slow:
-            return []
-        uniq = np.array([each["uniq"] for each in slow], np.int64)
-        ra, dec = (np.degrees(each) for each in sky.centers(uniq))
-        sides = sky.nside_of(uniq)
+        places = _places(tuple(each["uniq"] for each in slow)) if slow else ()
         return [
-            {"nside": int(sides[row]), "ra": float(ra[row]), "dec": float(dec[row]), "seconds": each["seconds"],
-             "worker": str(each["worker"])}
-            for row, each in enumerate(slow)
-        ]  # fmt: skip
+            {"nside": nside, "ra": ra, "dec": dec, "seconds": each["seconds"], "worker": str(each["worker"])}
+            for each, (nside, ra, dec) in zip(slow, places, strict=True)
+        ]
 
     def cancel(self, client: "Client") -> None:
         """Cancel it; one that runs ends as soon as its runner hears of it."""
@@ -234,6 +230,14 @@ class ScanView(param.Parameterized):
     def _take(self, found: dict[str, Any]) -> None:
         with param.parameterized.batch_call_watchers(self):
             self.document, self.progress, self.state = found, found["progress"], state_of(found)
+
+
+@lru_cache(maxsize=64)  # all who follow a scan see the same cells
+def _places(cells: tuple[int, ...]) -> tuple[tuple[int, float, float], ...]:
+    """Return nside, right ascension and declination (degrees) of cells by their numbers."""
+    uniq = np.array(cells, np.int64)
+    ra, dec = (np.degrees(each) for each in sky.centers(uniq))
+    return tuple(zip(sky.nside_of(uniq).tolist(), ra.tolist(), dec.tolist(), strict=True))
 
 
 def moment(text: str | None) -> str:

@@ -12,6 +12,7 @@ from skymist.app.models.alerts import SHOWS, STATES, STREAMS, AlertList, key_of
 from skymist.app.models.counts import FILTERS, Counts
 from skymist.app.models.quarantine import Quarantine
 from skymist.app.parts import table
+from skymist.app.parts.drop import Drop, Files
 from skymist.app.parts.filters import Filters
 from skymist.app.parts.headline import Headline
 from skymist.app.parts.table import Table
@@ -21,8 +22,6 @@ PERIOD_MS = 1000
 """Between looks for what is new."""
 COUNTS_S, AGES_S = 10.0, 20.0
 """Between looks at counts of the site though nothing has changed, and between those at the clock."""
-MOST_BYTES, CHUNK_BYTES = 64 * 2**20, 4 * 2**20
-"""Of a file that is sent in, as the service takes them; and of a piece of it on the way."""
 
 KEYS = {**table.KEYS, "/": "search"}
 
@@ -236,12 +235,8 @@ class _Intake:
         self.kind = pmui.Select(
             label="These files are", options=quarantine.KINDS, value="", size="small", width=180, disabled=not may
         )
-        self.files = pmui.FileInput(
-            label="Choose files, or drop them here", multiple=True, disabled=not may, variant="outlined",
-            uploaded_label="Choose more files, or drop them here", max_file_size=MOST_BYTES, chunk_size=CHUNK_BYTES,
-            margin=(10, 6),
-        )  # fmt: skip
-        self.files.param.watch(visit.guarded(self.take), "value")
+        self.files = Drop(disabled=not may, theme=visit.look.theme, sizing_mode="stretch_width")
+        self.files.on_files(visit.guarded(self.take))
         self.outcome = pmui.Column(sizing_mode="stretch_width", margin=0)
         words = (
             "Notices (JSON, VOEvent, text of GCN) and events (realtime messages, tables of pulses): what can be read "
@@ -249,17 +244,12 @@ class _Intake:
         )
         self.view = pmui.Column(
             pmui.Typography(words if may else f"{words} This needs the role analyst.", variant="body2"),
-            pmui.Row(self.kind, self.files), self.outcome, sizing_mode="stretch_width", margin=0,
+            self.kind, self.files, self.outcome, sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
 
-    def take(self, event: Any) -> None:
+    def take(self, files: Files) -> None:
         """Send in what was chosen, and show what came of each."""
-        if not event.new:
-            return
-        names, contents = self.files.filename, event.new
-        pairs = zip(names, contents, strict=True) if isinstance(contents, list) else [(names, contents)]
-        told = [quarantine.send(self.visit.client, name, content, self.kind.value) for name, content in pairs]
-        self.files.clear()
+        told = [quarantine.send(self.visit.client, name, content, self.kind.value) for name, content in files]
         self.outcome[:] = [
             pmui.Alert(object=_told(each), severity=each["severity"], sizing_mode="stretch_width") for each in told
         ]

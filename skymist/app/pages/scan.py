@@ -110,7 +110,8 @@ class ScanPage:
             self._title.object = f'<h1 style="{_HEAD}">No such scan</h1><p>{escape(str(refusal))}.</p>{_ALL}'
             return
         self._buttons.visible = True
-        pn.state.add_periodic_callback(self.visit.guarded(self._look), period=PERIOD_MS)
+        # in the background: for all other callbacks Panel changes a value that all sessions share
+        pn.io.PeriodicCallback(callback=self.visit.guarded(self._look), period=PERIOD_MS, background=True).start()
 
     def _look(self) -> None:
         """Ask how it is, if that is due."""
@@ -173,11 +174,11 @@ class ScanPage:
              "worker": each["worker"]}
             for each in model.slow_cells
         ]  # fmt: skip
-        self._progress.show(
+        self._progress.put(
             bars=model.bars, numbers=model.numbers, slow=slow, trouble=model.trouble,
             result=model.result(angles), files=model.files,
         )  # fmt: skip
-        self._asked.show(facts=model.facts)
+        self._asked.put(facts=model.facts)
 
     def _show_map(self, *_: Any) -> None:
         """Show the map as it grows: anew if the scan is run again, or another one took its place."""

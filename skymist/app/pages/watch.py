@@ -27,9 +27,11 @@ class _Wall:
     def __init__(self, visit: Visit) -> None:
         self.visit, self.watch = visit, Watch(visit.client)
         self.text = pn.pane.HTML("<p>Looking…</p>", sizing_mode="stretch_width", stylesheets=[_css(visit.look.theme)])
+        self.live: Any = None
         self.bell = Bell(dark=visit.look.theme == "dark", margin=(0, 0, 12, 0))
         self.map = pn.Column(sizing_mode="stretch_width")  # Bokeh's figures cannot be put into one of Material UI later
-        self.view = pmui.Column(self.bell, self.text, self.map, sizing_mode="stretch_width")
+        self.news = pn.pane.HTML("", sizing_mode="stretch_width", stylesheets=[_css(visit.look.theme)])
+        self.view = pmui.Column(self.bell, self.text, self.map, self.news, sizing_mode="stretch_width")
         pn.state.onload(visit.guarded(self.begin), threaded=True)
 
     def begin(self) -> None:
@@ -42,15 +44,23 @@ class _Wall:
         before = self.watch.shown
         self.bell.ring(self.watch.look())
         self.text.object = html(self.watch, self.visit.look.angles)
+        self.news.object = news_html(self.watch)
         if self.watch.shown and self.watch.shown != before:
-            for each in self.map:
-                each.leave()
-            self.map[:] = [live_map(self.visit, self.watch.shown)]
+            if self.live is not None:
+                self.live.leave()
+            self.live = live_map(self.visit, self.watch.shown)
+            self.map[:] = [self.live]
 
 
 def html(watch: Watch, how: str) -> str:
     """Return what is written on the wall."""
     return f'<div class="wall">{_latest(watch.alerts, how)}{_lists(watch)}</div>'
+
+
+def news_html(watch: Watch) -> str:
+    """Return what has happened, as it is written below the map."""
+    news = [f"<span>{escape(each['time'][11:16])}</span> {escape(each['text'])}" for each in watch.news]
+    return f'<div class="wall news">{_list("News (UTC)", news, "none yet")}</div>'
 
 
 def _latest(alerts: list[dict[str, Any]], how: str) -> str:
@@ -62,10 +72,11 @@ def _latest(alerts: list[dict[str, Any]], how: str) -> str:
         first["stream"], angles.position(first["ra"], first["dec"], how, first["time"]),
         angles.radius(first["radius_90"]), angles.energy(first["energy_tev"]),
     ]  # fmt: skip
+    said = [escape(each) for each in facts if each not in ("", angles.UNKNOWN)]
     more = "".join(f"<li>{_row(each)}</li>" for each in rest)
     return (
         f"<section class='latest'><h2>Latest alert, {angles.age(first['time'])} old</h2><h1>{name}</h1>"
-        f"<p class='facts'>{' &nbsp; '.join(escape(each) for each in facts if each)}</p><ol>{more}</ol></section>"
+        f"<p class='facts'>{' &nbsp; '.join(said)}</p><ol>{more}</ol></section>"
     )
 
 
@@ -90,11 +101,10 @@ def _lists(watch: Watch) -> str:
         for each in watch.streams
         if each["state"] not in ("listening", "connecting")
     ]
-    news = [f"<span>{escape(each['time'][11:16])}</span> {escape(each['text'])}" for each in watch.news]
     good = f"{len(watch.streams)} listening" if watch.streams else "none is configured"
     return "".join([
         _list("Scans", scans, "none is running"), _list("Waiting for somebody", waiting, "nothing"),
-        _list("Streams", bad, good), _list("News (UTC)", news, "none yet"),
+        _list("Streams", bad, good),
     ])  # fmt: skip
 
 
@@ -117,7 +127,8 @@ def _css(theme: str) -> str:
     return (
         f".wall {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); gap: 12px 32px; "
         f"color: {style.ink}; font: 20px/1.4 Roboto, sans-serif; }}"
-        ".latest { grid-column: 1 / -1; } h1 { font-size: clamp(36px, 6vw, 88px); margin: 0; line-height: 1.1; }"
+        ".news { display: block; } .latest { grid-column: 1 / -1; }"
+        "h1 { font-size: clamp(36px, 6vw, 88px); margin: 0; line-height: 1.1; }"
         f"h2 {{ font-size: 18px; font-weight: 500; margin: 0 0 4px; color: {faint}; }}"
         ".facts { font-size: clamp(20px, 2.4vw, 36px); margin: 8px 0; }"
         "ul, ol { list-style: none; margin: 0; padding: 0; } ol { columns: 320px auto; font-size: 18px; }"

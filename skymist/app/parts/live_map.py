@@ -10,11 +10,11 @@ import numpy as np
 import panel as pn
 import param
 from matplotlib.colors import to_hex
-from panel.custom import JSComponent
 
 from skymist.app import feed
 from skymist.app.feed import News
 from skymist.app.models.angles import position
+from skymist.app.parts.told import Told
 from skymist.app.visit import Visit
 from skymist.plot.live import HIGHEST
 from skymist.plot.style import STYLES
@@ -30,7 +30,7 @@ def nothing(news: News) -> None:
     """Take news, and leave it."""
 
 
-class LiveMap(JSComponent):
+class LiveMap(Told):
     """See ``live_map.js``. Each part is sent only when it changes.
 
     Parameters

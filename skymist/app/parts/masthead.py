@@ -34,6 +34,6 @@ def masthead(visit: Visit, here: str, keys: dict[str, str]) -> Any:
     menu = [{"name": each.name, "title": each.title, "path": each.path} for each in PAGES.values() if each.in_menu]
     who, look = visit.visitor, visit.look
     return Masthead(
-        pages=menu, here=here, title=PAGES[here].title, person=who.name, role=who.role, theme=look.theme, angles=look.angles,
-        keys={**keys, **KEYS}, sizing_mode="stretch_width",
+        pages=menu, here=here, title=PAGES[here].title, person=who.name, role=who.role, theme=look.theme,
+        angles=look.angles, keys={**keys, **KEYS}, sizing_mode="stretch_width",
     )  # fmt: skip

@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import param
-from panel.custom import JSComponent
+
+from skymist.app.parts.told import Told
 
 
-class Progress(JSComponent):
+class Progress(Told):
     """See ``progress.js``; all values are words already."""
 
     theme = param.String()
@@ -22,6 +23,6 @@ class Progress(JSComponent):
     _esm = Path(__file__).with_name("progress.js")
     _stylesheets = [Path(__file__).with_name("progress.css").read_text(encoding="utf-8")]  # noqa: RUF012 (Panel's)
 
-    def show(self, **values: Any) -> None:
+    def put(self, **values: Any) -> None:
         """Show values; those that are shown already are not sent again."""
         self.param.update({name: value for name, value in values.items() if value != getattr(self, name)})

@@ -29,6 +29,7 @@ function grouped(columns, narrow) {
 }
 
 function partOf(part, act) {
+  if (Object.keys(part).length === 1) return part.text; // most are; a text is laid out faster than an element
   let made;
   if (part.action) {
     made = element("button", { type: "button", class: "act" }, part.text);
@@ -99,6 +100,7 @@ export function render({ model }) {
       const parts = told.map((part) => partOf(part, act));
       if (column !== group[0] && told.every((part) => part.text === "–")) continue;
       if (column.beside && made.lastChild && column !== group[0]) made.lastChild.append(" ", ...spaced(parts));
+      else if (group.length === 1) made.append(...spaced(parts));
       else made.append(element("div", {}, ...spaced(parts)));
     }
     if (group[0].wrap) made.classList.add("wrap");
