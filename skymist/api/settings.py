@@ -47,6 +47,12 @@ class Limits:
                 raise RequestError(f"the limit {key} must be above 0, not {value}")
 
 
+_TEXTS = (
+    "issuer", "audience", "jwks_url", "claim", "scope", "authorize_url", "token_url", "client_id", "client_secret",
+)  # fmt: skip
+"""Of `Oidc`; the last four may be missing."""
+
+
 @dataclass(frozen=True)
 class Oidc:
     """An issuer of tokens (OpenID Connect) whose words count.
@@ -89,9 +95,7 @@ class Oidc:
     scope: str = "openid"
 
     def __post_init__(self) -> None:
-        for key in ("jwks_url", "authorize_url", "token_url"):
-            if (url := getattr(self, key)) is not None:
-                _check_url(key, url)
+        self._check_texts()
         if len({self.authorize_url is None, self.token_url is None, self.client_id is None}) > 1:
             raise RequestError("to log in by OpenID Connect takes authorize_url, token_url and client_id")
         if "openid" not in self.scope.split():
@@ -102,7 +106,18 @@ class Oidc:
             for name in given:
                 if name not in known:
                     kind = "signature algorithm" if known is ASYMMETRIC else "role"
-                    raise UnknownNameError(kind, name, known)
+                    raise UnknownNameError(kind, str(name), known)
+
+    def _check_texts(self) -> None:
+        """Refuse what is of another type than it should be: a file of settings may say anything."""
+        if not isinstance(self.roles, Mapping):
+            raise RequestError("roles: a mapping from values of the claim to roles, such as {shifters: analyst}")
+        for key in _TEXTS:
+            value = getattr(self, key)
+            if not isinstance(value, str) and not (value is None and key in _TEXTS[-4:]):
+                raise RequestError(f"{key}: {value!r} is no text")
+            if key.endswith("_url") and value is not None:
+                _check_url(key, value)
 
     @property
     def logs_in(self) -> bool:

@@ -127,7 +127,7 @@ def test_an_answer_that_does_not_come_is_given_up(loop: asyncio.AbstractEventLoo
     async def waits(scope: Any, receive: Any, send: Any) -> None:
         await wait({**scope, "app_ended": ended}, receive, send)
 
-    with asking(waits, loop, patience_s=0.05) as client, pytest.raises(httpx.ReadTimeout, match="within 0.05 s"):
+    with asking(waits, loop, patience_s=0.05) as client, pytest.raises(httpx.ReadTimeout, match=r"within 0\.05 s"):
         client.get("/")
     assert ended.wait(60)  # nothing goes on for nobody
 
@@ -137,7 +137,7 @@ def test_the_loop_does_not_wait_for_itself(loop: asyncio.AbstractEventLoop) -> N
         with asking(tell, loop) as client:
             client.get("/v1/alerts")
 
-    with pytest.raises(RuntimeError, match="GET /v1/alerts .* in the event loop"):
+    with pytest.raises(RuntimeError, match=r"GET /v1/alerts .* in the event loop"):
         asyncio.run_coroutine_threadsafe(ask(), loop).result(60)
 
     async def from_another() -> str:
@@ -185,11 +185,11 @@ def test_the_api_answers_from_inside_as_it_does_outside(
     viewer = client(site.tokens[Access.VIEWER])
     assert [viewer.me()["role"] for _ in range(9)] == ["viewer"] * 9  # what pages ask counts for no limit
     assert list(viewer.scans()) == []
-    with pytest.raises(RequestError, match="this needs the role operator"):
+    with pytest.raises(RequestError, match="this needs the role"):
         list(viewer.quarantine())
     with pytest.raises(RequestError, match="unknown, expired or revoked"):
         client("skymist_no").me()
-    with pytest.raises((RequestError, ConflictError, ReadError), match="no alert is called"):
+    with pytest.raises((RequestError, ConflictError, ReadError), match=r"is called .IceCube-170922A."):
         viewer.alert("IceCube-170922A")
 
     def bug(*_: object) -> None:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pages import hear, say, session_token
 from serving import Site, opened, serving
+from websockets.sync.client import connect
 
 from skymist.app import launch
 from skymist.app.sitemap import PAGES
@@ -45,6 +47,11 @@ def test_panel_serves_a_launcher(site: Site) -> None:
     process = subprocess.Popen([sys.executable, "-m", "panel", *words], env=own, stderr=subprocess.PIPE, text=True)
     try:
         page = answer_of(f"http://127.0.0.1:{port}/alerts", process)
+        url, asked = f"ws://127.0.0.1:{port}/alerts/ws", ["bokeh", session_token(page)]
+        with connect(url, subprotocols=asked, proxy=None) as tab:
+            assert hear(tab).msgtype == "ACK"
+            say(tab, "PULL-DOC-REQ")
+            assert hear(tab).msgtype == "PULL-DOC-REPLY"
     finally:
         process.terminate()
         said = process.communicate(timeout=30)[1]

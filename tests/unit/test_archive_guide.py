@@ -183,7 +183,7 @@ def test_the_settings_are_settings(tmp_path: Path) -> None:
 
 
 def test_the_settings_of_the_service_are_settings(tmp_path: Path) -> None:
-    (said,) = re.findall(r"```yaml\n(.*?)```", SERVICE, re.DOTALL)
+    said, *_ = re.findall(r"```yaml\n(.*?)```", SERVICE, re.DOTALL)
     found = read_settings(said, tmp_path)
     assert (found.site.publisher, found.public) == ("The Example Archive", True)
     assert found.snapshots is not None

@@ -104,7 +104,7 @@ class AlertPage:
         """Ask the service, show it, and from then on what is new."""
         try:
             self.model.load()
-        except BaseException:
+        except SkymistError:
             # There is nothing to show but the message, and the way to all others.
             self.view[:] = [pmui.Button(label="All alerts", href="/alerts", target="_self", variant="outlined")]
             raise
