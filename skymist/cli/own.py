@@ -31,8 +31,8 @@ INPUT = "id", "source", "position", "kind", "received", "times", "status", "reas
 STREAM = "name", "state", "trouble", "lag", "heard", "changed"
 SCAN = (
     "id", "event_id", "alert", "role", "state", "wanted", "request", "wish", "chosen", "rule", "after_id", "instead_id",
-    "replaced_by", "who", "cluster", "workers", "priority", "attempt", "progress", "summary", "error", "created", "started",
-    "finished",
+    "replaced_by", "who", "cluster", "workers", "priority", "attempt", "progress", "summary", "error", "created",
+    "started", "finished",
 )  # fmt: skip
 """Fields of records that are shown; those of the REST API."""
 
