@@ -2,10 +2,12 @@
 
 import os
 from typing import Any
+from weakref import finalize
 
 from skymist.app.sitemap import find
 from skymist.app.visit import Look, Visit, Visitor
 from skymist.client import connect
+from skymist.errors import SkymistError
 
 USUAL = "http://127.0.0.1:8642"
 
@@ -32,11 +34,18 @@ def launch(name: str, server: str | None = None, *, look: str = "light.deg", **q
         If the service does not let you in, or does not answer.
     """
     page, client = find(name), connect(server or os.environ.get("SKYMIST_SERVER", USUAL))
+    try:
+        me = client.me()
+    except SkymistError:
+        client.close()
+        raise
     import panel as pn  # takes seconds
 
     from skymist.app.frame import frame, prepare
 
-    me, asked = client.me(), {key: value[-1].decode() for key, value in pn.state.session_args.items()}
+    asked = {key: value[-1].decode() for key, value in pn.state.session_args.items()}
     visitor = Visitor("", me["name"], me["role"], Look.parse(look), {**asked, **query})
     prepare(page, visitor.look)
-    return frame(page, Visit(client, visitor))
+    shown = frame(page, Visit(client, visitor))
+    finalize(shown, client.close)
+    return shown
