@@ -159,7 +159,8 @@ class Tab:
         self.page.on("response", lambda answer: self._answered(answer.url, answer.status))
 
     def _heard(self, kind: str, text: str) -> None:
-        if kind == "error":
+        left = "closed before the connection is established" in text  # a page that is left while it loads
+        if kind == "error" and not left:
             self.trouble.append(f"console: {text}")
 
     def _asked(self, url: str) -> None:
