@@ -10,7 +10,8 @@ import pytest
 from browsers import Site, Tab
 from integration.test_serve import until
 
-pytestmark = pytest.mark.browser
+# What other tests of the process have left is collected while a browser is waited for.
+pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
 
 EVENT = "run00136766-evt000007637140-GOLD.pkl"
 ADDED = "Observations in X-rays are encouraged in particular."
@@ -18,6 +19,7 @@ ADDED = "Observations in X-rays are encouraged in particular."
 
 def type_at_the_end(page: Any, words: str) -> None:
     """Add words to the text of a circular, as a person does."""
+    page.get_by_text("as saved: revision").wait_for()
     text = page.get_by_label("Text", exact=True)
     text.focus()
     page.keyboard.press("Control+End")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import panel as pn
 import pytest
 from serving import Site, opened, running, serving
 
@@ -110,6 +111,7 @@ def told_of(page: ScanPage, heard: list[Callable[[News], None]], client: Client)
 def test_a_page_follows_by_what_its_map_hears(
     site: Site, settings: ApiSettings, analyst: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(pn.state, "execute", lambda act, schedule: act())  # in a thread, where there are some
     heard: list[Callable[[News], None]] = []
     monkeypatch.setattr(feed, "watch", lambda client, scan, take, frame: heard.append(take) or (lambda: None))
     scan = site.scan(site.event(), seed=16, **SLOW)["id"]
@@ -142,6 +144,7 @@ def test_a_page_follows_by_what_its_map_hears(
 def test_a_page_asks_rarely_unless_nothing_is_heard(
     site: Site, analyst: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(pn.state, "execute", lambda act, schedule: act())
     monkeypatch.setattr(feed, "watch", lambda *given: lambda: None)
     scan = site.scan(site.event(), seed=17)["id"]
     page = ScanPage(Visit(analyst, Visitor("none", "one", "analyst", query={"id": scan})))
