@@ -21,6 +21,9 @@ READY = {
 }  # fmt: skip
 """What stands on a page once it is there."""
 
+WRONG = {"scans": pytest.mark.xfail(reason="Tabulator's grid has a child that no grid may have", raises=AssertionError)}
+"""Pages with a violation that is known."""
+
 
 @pytest.fixture(scope="module")
 def axe(tmp_path_factory: pytest.TempPathFactory, browser: object) -> str:
@@ -45,7 +48,7 @@ def circular(site: Site, events: dict[str, str]) -> int:
 
 
 @pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=WRONG.get(name, ())) for name in PAGES])
 def test_a_page_is_accessible(
     name: str, theme: str, tab: Callable[..., Tab], events: dict[str, str], circular: int, axe: str
 ) -> None:
@@ -57,8 +60,8 @@ def test_a_page_is_accessible(
     wrong = [
         {"rule": each["id"], "impact": each["impact"], "where": [node["target"] for node in each["nodes"]][:5]}
         for each in found["violations"]
-        if each["impact"] in SERIOUS and not (each["id"] == "aria-required-children" and name == "scans")
-    ]  # Tabulator's grid, which the table of scans is, has a child that no grid may have
+        if each["impact"] in SERIOUS
+    ]
     assert wrong == [], json.dumps(wrong, indent=1)
 
 
