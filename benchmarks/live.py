@@ -11,7 +11,7 @@ The whole service (`skymist serve`) runs as a user would start it, on this machi
 2. Scans without anybody who watches and with 20 who do take turns, ROUNDS times (3 if not said). Those who watch are
    sessions of the page as a browser has them, each with its WebSocket, but without what a browser would do with what
    it gets, which it would do on another machine: they run in a process of their own, on the same processors, and count
-   against the scan.
+   against the scan. They are there before it begins: it waits for another one, which then is cancelled.
 """
 
 import asyncio
@@ -31,6 +31,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import yaml
 from service import EVENT, PORT, serving
 
@@ -40,7 +41,8 @@ from skymist.client.scan import Scan
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
-WISH: dict[str, Any] = {"reco": "track-losses"}
+WISH: dict[str, Any] = {"reco": "track-losses", "levels": "8:0,32:256,128:256"}
+"""Some 9,000 cells, half a minute: as long as one can watch."""
 WATCHING = 20
 BARS = {"age_ms": 350, "bytes": 40_000, "speed": 0.9}
 
@@ -54,7 +56,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
         (home / "rules.yaml").write_text("rules: []\n")
-        with serving(home, "--rules", f"{home}/rules.yaml") as (url, _), connected(home, url) as client:
+        options = "--rules", f"{home}/rules.yaml", "--slots", "1"
+        with serving(home, *options) as (url, _), connected(home, url) as client:
             event = client.post_event(EVENT)["event_id"]
             run(client, event, 0)  # compiles, and opens the dashboard
             one_page(client, event)
@@ -131,14 +134,24 @@ def speeds(client: Client, event: str, url: str, rounds: int) -> None:
     alone, watched = [], []
     for turn in range(rounds):
         alone.append(run(client, event, 100 + turn))
-        scan = client.scan(event, **WISH, seed=200 + turn)
+        first, scan = (client.scan(event, **WISH, seed=seed + turn) for seed in (200, 300))
         with watching(url, client_token(client), scan.id) as count:
+            first.cancel()
             scan.wait()
         assert scan.progress is not None
         watched.append(scan.progress.mean_rate)
         print(f"round {turn + 1}: alone {alone[-1]:.1f}, with {WATCHING} watching {watched[-1]:.1f} cells/s; {count()}")
+        while pages_open(url, client):
+            time.sleep(1)
     ratio = statistics.median(watched) / statistics.median(alone)
     print(f"speed with {WATCHING} watching over speed alone: {ratio:.3f} (at least {BARS['speed']})")
+
+
+def pages_open(url: str, client: Client) -> int:
+    """Return how many pages the service thinks are open."""
+    headers = {"Authorization": f"Bearer {client_token(client)}"}
+    told = httpx.get(f"{url}/v1/metrics", headers=headers).text
+    return int(float(re.findall(r"^skymist_pages_open (.+)$", told, re.MULTILINE)[0]))
 
 
 def client_token(client: Client) -> str:
@@ -189,7 +202,6 @@ async def _watch(url: str, scan_id: str, token: str, number: int) -> None:
 
 async def _session(url: str, scan_id: str, token: str, opened: asyncio.Event, letters: list[int]) -> None:
     """Open the page as a browser does, and take what it is sent."""
-    import httpx
     import websockets
 
     headers = {"Cookie": f"skymist_token={token}"}

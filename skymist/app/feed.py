@@ -22,10 +22,10 @@ WAIT_S = 1.0
 """Seconds for which the service is asked to wait for a picture that is new."""
 PERIOD_S = 0.2
 """Seconds, at least, between two pictures."""
-CROWD, CROWD_S, EACH_S = 5, 0.5, 0.03
+CROWD, CROWD_S, EACH_S = 5, 0.5, 0.075
 """If more than so many watch: seconds between two pictures, and for each of them, which counts if it is more."""
 PROGRESS_S = 1.0
-"""Seconds, at least, between two questions how far a scan is."""
+"""Seconds, at least, between two questions how far a scan is; of a crowd, as between two pictures if that is more."""
 PATIENCE_S = 1.0
 """Seconds after which a service that does not answer, or is busy, is said to be so."""
 PAUSES_S = 0.1, 2.0
@@ -102,7 +102,7 @@ def pause_for(watching: int) -> float:
     Examples
     --------
     >>> pause_for(1), pause_for(5), pause_for(6), pause_for(40)
-    (0.2, 0.2, 0.5, 1.2)
+    (0.2, 0.2, 0.5, 3.0)
     """
     return PERIOD_S if watching <= CROWD else max(CROWD_S, EACH_S * watching)
 
@@ -187,7 +187,7 @@ class _Feed:
     def _look(self, scan: "Scan") -> None:
         """Ask how far the scan is if that is due, then wait for a picture; after its end take what is there."""
         progress = self.news.progress
-        if time.monotonic() >= self._asked + PROGRESS_S:
+        if time.monotonic() >= self._asked + max(PROGRESS_S, pause_for(len(self.watchers))):
             progress = scan.follow(PATIENCE_S)
             self._asked = time.monotonic()
         ended = progress is not None and progress["state"] in ENDED

@@ -43,12 +43,12 @@ class Page:
 
 _ALL = (
     Page("alerts", "Alerts", True),
-    Page("alert", "Alert", extensions=("plotly", "tabulator")),
-    Page("scans", "Scans", True, ("tabulator",)),
-    Page("scan", "Scan", extensions=("tabulator",)),
-    Page("circulars", "Circulars", True, ("tabulator",)),
+    Page("alert", "Alert", extensions=("plotly",)),
+    Page("scans", "Scans", True),
+    Page("scan", "Scan"),
+    Page("circulars", "Circulars", True),
     Page("circular", "Circular"),
-    Page("operations", "Operations", True, ("tabulator",)),
+    Page("operations", "Operations", True),
     Page("watch", "Watch", True),
 )
 PAGES = {page.name: page for page in _ALL}

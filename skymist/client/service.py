@@ -122,6 +122,10 @@ class Client:
         """Yield scans, the latest first; `filters` are those of ``GET /v1/scans``."""
         return (Scan(self._calls, each) for each in self._calls.pages("scans", filters))
 
+    def scan_page(self, **filters: Any) -> dict[str, Any]:
+        """Return one part of that list: ``items``, and ``next``, which is None at the end; `filters` as above."""
+        return dict(self._calls.get("scans", filters))
+
     def post_event(self, path: str | os.PathLike[str]) -> dict[str, Any]:
         """Upload a file with an event, and return what became of it; the same content is the same event."""
         return self._calls.upload("events", Path(path))

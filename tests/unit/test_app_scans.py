@@ -9,7 +9,9 @@ import pytest
 from serving import PULSES, TABLE, Site, opened, running, serving
 
 from skymist.api import ApiSettings
-from skymist.app.models.scans import EventChoice, ScanList, changes, event_words, row_of
+from skymist.app.models import scan_rows
+from skymist.app.models.scan import ENDED
+from skymist.app.models.scans import EventChoice, ScanList, event_words
 from skymist.client import Client, connect
 from skymist.errors import RequestError
 from skymist.records import tables
@@ -34,14 +36,21 @@ def analyst(site: Site) -> Iterator[Client]:
 
 
 def ids(view: ScanList) -> list[str]:
-    return [row["id"] for row in view.rows]
+    return [scan["id"] for scan in view.items]
+
+
+def cells(view: ScanList, number: int = 0) -> dict[str, str]:
+    """Return what a row says, by its columns."""
+    row = scan_rows.rows(view.items)[number]
+    return {key: " ".join(part["text"] for part in parts) for key, parts in row["cells"].items()}
 
 
 def test_there_may_be_none(analyst: Client) -> None:
-    view = ScanList("analyst")
-    assert view.refresh(analyst) is None
-    assert (view.rows, view.loaded, view.filtered, view.more) == ([], True, False, False)
-    assert view.refresh(analyst) == {}
+    view = ScanList(analyst, "analyst")
+    view.load()
+    assert (view.items, view.loaded, view.narrowed(), view.more) == ([], True, False, False)
+    view.look()
+    assert not view.look()
 
 
 def test_filters_show_what_they_say(site: Site, analyst: Client) -> None:
@@ -53,8 +62,9 @@ def test_filters_show_what_they_say(site: Site, analyst: Client) -> None:
     mine = site.call("operator", "POST", "/scans", json={"event": first, "reco": "cascade"}).json()["id"]
 
     def found(**filters: str) -> list[str]:
-        view = ScanList("operator", **filters)
-        view.refresh(analyst)
+        view = ScanList(analyst, "operator").take(filters)
+        view.load()
+        assert view.values() == filters
         return ids(view)
 
     assert found() == [mine, *made[::-1]]
@@ -65,75 +75,78 @@ def test_filters_show_what_they_say(site: Site, analyst: Client) -> None:
     assert found(by="rules") == [made[1]]
     assert found(by="people") == [mine, made[3], made[2], made[0]]
     assert found(by="me", reconstruction="bowl") == []
-    assert found(alert="nobody") == []
-    view = ScanList("operator", alert="nobody")
-    view.refresh(analyst)
+
+
+def test_an_alert_that_is_not_there_is_named(site: Site, analyst: Client) -> None:
+    site.scan(site.event())
+    view = ScanList(analyst, "operator", alert="nobody")
+    view.load()
     assert view.trouble.startswith("no alert (observation) is called 'nobody'; there are: IceCube-260304")
+    assert (ids(view), view.look()) == ([], False)
     view.alert = ""
-    view.refresh(analyst)
-    assert (view.trouble, len(view.rows)) == ("", 5)
+    view.load()
+    assert (view.trouble, len(view.items)) == ("", 1)
 
 
-def test_only_what_changed_is_told(site: Site, analyst: Client) -> None:
+def test_what_changes_is_seen_and_what_is_new_is_told(site: Site, analyst: Client) -> None:
     event = site.event()
     first, second = (site.scan(event, seed=seed)["id"] for seed in range(2))
-    view = ScanList("analyst")
-    assert view.refresh(analyst) is None
-    assert ids(view) == [second, first]
-    assert view.refresh(analyst) == {}
+    view = ScanList(analyst, "analyst")
+    view.load()
+    assert (ids(view), view.fresh) == ([second, first], [])
     site.call("analyst", "POST", f"/scans/{first}/cancel")
-    told = view.refresh(analyst)
-    assert told == {"state": [(1, "cancelled")], "shown_state": [(1, "⊘ cancelled")]}
+    assert view.look()
+    assert (cells(view, 1)["state"], view.fresh) == ("⊘ cancelled", [])
     third = site.scan(event, seed=3)["id"]
-    assert view.refresh(analyst) is None
-    assert ids(view) == [third, second, first]
+    assert view.look()
+    assert (ids(view), view.fresh) == ([third, second, first], [third])
 
 
 def test_a_scan_is_seen_to_run_and_end(site: Site, settings: ApiSettings, analyst: Client) -> None:
     site.scan(site.event(), options={"seconds": 0.02})
-    view, pause, seen = ScanList("analyst"), threading.Event(), []
+    view, pause, seen = ScanList(analyst, "analyst"), threading.Event(), []
+    view.load()
     with running(settings):
         for _ in range(6000):
-            view.refresh(analyst)
-            seen.append(dict(view.rows[0]))
-            if view.quiet:
+            view.look()
+            seen.append((view.items[0]["state"], cells(view), scan_rows.rows(view.items)[0]["cells"]["progress"][0]))
+            if seen[-1][0] in ENDED:
                 break
             pause.wait(0.01)
-    last = seen[-1]
-    assert (last["state"], last["done"], last["level"], last["rate"]) == ("complete", 100, "nside 8", "")
-    assert last["took"]
-    going = [row for row in seen if row["state"] == "running" and 0 < row["done"] < 100]
+    state, last, bar = seen[-1]
+    assert (state, bar, last["speed"]) == ("complete", {"text": "100 %", "meter": 100}, "nside 8")
+    assert last["took"] != "–"
+    going = [told for state, told, bar in seen if state == "running" and 0 < bar["meter"] < 100]
     assert going
-    assert any(row["rate"].endswith(" cells/s") and row["workers"].startswith("local × ") for row in going)
-    percents = [row["done"] for row in seen]
+    assert any(" cells/s" in told["speed"] and told["where"].startswith("local × ") for told in going)
+    percents = [bar["meter"] for _, _, bar in seen]
     assert percents == sorted(percents)
 
 
-def test_more_are_shown_on_demand(site: Site, analyst: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("skymist.app.models.scans.PAGE", 2)
+def test_pages_follow_each_other(site: Site, analyst: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skymist.app.models.listing.PAGE", 2)
     event = site.event()
     made = [site.scan(event, seed=seed)["id"] for seed in range(5)][::-1]
-    view = ScanList("analyst")
-    view.refresh(analyst)
-    assert (ids(view), view.more) == (made[:2], True)
-    view.show_more()
-    assert view.refresh(analyst) is None
-    view.show_more()
-    view.refresh(analyst)
-    assert (ids(view), view.more) == (made, False)
+    view = ScanList(analyst, "analyst")
+    found = []
+    for page in (1, 3, 2):
+        view.page = page
+        view.load()
+        found.append((ids(view), view.more))
+    assert found == [(made[:2], True), (made[4:], False), (made[2:4], True)]
 
 
 def test_while_nothing_goes_on_the_list_is_not_asked_for(site: Site, analyst: Client) -> None:
     scan = site.scan(site.event())["id"]
     site.call("analyst", "POST", f"/scans/{scan}/cancel")
-    view = ScanList("analyst")
-    view.refresh(analyst)
-    assert view.quiet
-    view.rows = [{**view.rows[0], "took": "for ever"}]
-    assert view.refresh(analyst) == {}
-    assert view.rows[0]["took"] == "for ever"
+    view = ScanList(analyst, "analyst")
+    view.load()
+    view.look()
+    assert not view.look()
     site.call("analyst", "POST", f"/scans/{scan}/rescan")
-    assert (view.refresh(analyst) or {})["took"] == [(0, "")]
+    assert view.look()
+    assert cells(view)["state"] == "◔ queued"
+    assert view.look()
 
 
 def test_rows_say_who_and_how_far() -> None:
@@ -142,11 +155,22 @@ def test_rows_say_who_and_how_far() -> None:
         "request": {"reconstruction": "bowl"}, "rule": "gold", "who": "workflow", "cluster": "farm", "workers": 4,
         "created": "2026-01-02T03:04:05Z", "started": None, "finished": None, "progress": None,
     }  # fmt: skip
-    row = row_of(scan)
-    assert (row["shown_state"], row["alert"], row["who"], row["workers"], row["done"], row["asked"]) == (
-        "◌ being cancelled", "", "rule gold", "farm × 4", 0, "2026-01-02 03:04"
+    (row,) = scan_rows.rows([scan], [scan["id"]])
+    assert {key: parts[0]["text"] for key, parts in row["cells"].items()} == {
+        "scan": "a" * 12, "state": "◌ being cancelled", "alert": "–", "reconstruction": "bowl", "progress": "0 %",
+        "speed": "–", "where": "farm × 4", "took": "–", "asked": "2026-01-02 03:04", "who": "rule gold",
+    }  # fmt: skip
+    assert (row["fresh"], row["href"]) == (True, f"/scan?id={'a' * 64}")
+    failed = {**scan, "state": "failed", "wanted": None, "error": "no worker came", "alert": "IceCube-1A"}
+    cells = scan_rows.rows([failed])[0]["cells"]
+    assert (cells["speed"][0]["text"], cells["alert"][0]["href"]) == (
+        "no worker came", "/alert?name=IceCube-1A&role=test"
     )  # fmt: skip
-    assert changes([row], [row]) == {}
+
+
+def test_each_cell_has_its_column() -> None:
+    keys = [column["key"] for column in scan_rows.COLUMNS]
+    assert {column["under"] for column in scan_rows.COLUMNS if "under" in column} <= set(keys)
 
 
 def test_events_can_be_chosen_by_any_name(site: Site, analyst: Client) -> None:
@@ -167,7 +191,7 @@ def test_an_event_of_long_ago_is_offered_if_it_was_named(
     site: Site, analyst: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second, third = (site.event(number) for number in (1, 2, 3))
-    monkeypatch.setattr("skymist.app.models.scans.PAGE", 1)
+    monkeypatch.setattr("skymist.app.models.scans.MOST_EVENTS", 1)
     choice = EventChoice(event="137840_1")
     choice.load(analyst)
     assert [each["id"] for each in choice.events] == [first, third]

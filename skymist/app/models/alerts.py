@@ -1,21 +1,14 @@
-"""The list of alerts: what is looked for, which part of it is shown, and what has come in since."""
+"""The list of alerts."""
 
 import re
-import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 
 import param
 
-from skymist.client.service import Client
+from skymist.app.models.listing import Listing
 from skymist.errors import RequestError
-
-PAGE = 100
-"""Rows of a part."""
-_MOST_AT_ONCE = 500
-"""Items that the service gives at once."""
 
 STREAMS = ("", "gold", "bronze", "cascade")
 ROLES = ("observation", "prediction", "test")
@@ -30,8 +23,8 @@ _UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(d
 _NUMBER = r"[0-9.eE+-]{1,30}"
 
 
-class AlertList(param.Parameterized):
-    """Part of a list of alerts, as the service gives it.
+class AlertList(Listing):
+    """Part of a list of alerts.
 
     Parameters
     ----------
@@ -53,72 +46,14 @@ class AlertList(param.Parameterized):
     far = param.String(doc="A year: LOW:HIGH; a number alone is the most")
     cone = param.String(doc="RA,DEC,RADIUS in degrees")
     sort = param.String(default="-time")
-    page = param.Integer(default=1, bounds=(1, 1000))
-    selected = param.String(doc="RUN_EVENT of the row that is pointed at")
 
     show: Any = param.Selector(default="", objects=[*SHOWS], doc="Which part of the page")
-
-    items = param.List(doc="As GET /v1/alerts gives them")
-    more = param.Boolean(doc="Whether there is a next part")
-    fresh = param.List(doc="RUN_EVENT of those that came since the last look")
 
     FILTERS: ClassVar[tuple[str, ...]] = (
         "words", "stream", "role", "state", "needs", "retracted", "since", "until", "energy", "signalness", "far",
         "cone",
     )  # fmt: skip
     PLACES: ClassVar[tuple[str, ...]] = ("sort", "page", "selected", "show")
-
-    def __init__(self, client: Client, **given: Any) -> None:
-        super().__init__(**given)
-        self._client, self._turn = client, threading.RLock()
-        self._version, self._moved, self._refused = -1, None, False
-        self._starts: tuple[dict[str, Any], dict[int, str]] = ({}, {})
-
-    @classmethod
-    def of_address(cls, client: Client, query: Mapping[str, str]) -> "AlertList":
-        """Return the list that the address of a page tells of; what makes no sense in it is left out."""
-        made = cls(client)
-        for name in (*cls.FILTERS, *cls.PLACES):
-            if name in query:
-                made.accept(name, query[name])
-        return made
-
-    def accept(self, name: str, text: str) -> None:
-        """Take a value as an address has it."""
-        kind = self.param[name]
-        value: Any = text[:200]
-        if isinstance(kind, param.Boolean):
-            value = text == "yes"
-        elif isinstance(kind, param.Integer):
-            value = int(text) if text.isdecimal() and len(text) < 5 else 0
-        try:
-            self.param.update(**{name: value})
-        except ValueError:
-            return
-
-    def address(self) -> str:
-        """Return what an address has to say of this list: whatever is not as usual."""
-        said = {**self.values(), **{name: str(getattr(self, name)) for name in self._unusual(self.PLACES)}}
-        return f"?{urlencode(said)}" if said else ""
-
-    def values(self) -> dict[str, str]:
-        """Return as texts what is looked for; whatever is not as usual."""
-        return {
-            name: "yes" if getattr(self, name) is True else str(getattr(self, name))
-            for name in self._unusual(self.FILTERS)
-        }
-
-    def _unusual(self, names: Iterable[str]) -> list[str]:
-        return [name for name in names if getattr(self, name) != self.param[name].default]
-
-    def narrowed(self) -> bool:
-        """Return whether anything is looked for."""
-        return bool(self._unusual(self.FILTERS))
-
-    def clear(self, **changes: Any) -> None:
-        """Look for whatever there is, but for some changes."""
-        usual = {name: self.param[name].default for name in (*self.FILTERS, *self.PLACES)}
-        self.param.update(**{**usual, **changes})
 
     def query(self, now: datetime | None = None) -> dict[str, Any]:
         """Return what the service is asked for.
@@ -145,69 +80,21 @@ class AlertList(param.Parameterized):
             "sort": self.sort,
         }
 
-    def load(self) -> None:
-        """Ask the service for the part that is to be shown; what came in meanwhile is seen at the next look."""
-        with self._turn:
-            self._refused = True
-            self._read(self.query(), anew=True)
-            self._refused = False
+    def key(self, item: Mapping[str, Any]) -> str:
+        """Return RUN_EVENT of an alert."""
+        return key_of(item)
 
-    def look(self) -> bool:
-        """Ask whether anything has changed, and for the same part again if so; return whether it has.
+    def _part(self, **query: Any) -> dict[str, Any]:
+        return self._client.alert_page(**query)
 
-        While another look goes on, or what was asked for makes no sense, nothing has.
-        """
-        if self._refused or not self._turn.acquire(blocking=False):
-            return False
-        try:
-            told = self._client.changes()
-            at_work = any(each["scan"] and each["scan"]["state"] == "running" for each in self.items)
-            changed = told["version"] != self._version or (at_work and told["moved"] != self._moved)
-            if changed:
-                self._read(self.query(), anew=False)
-                self._version, self._moved = told["version"], told["moved"]
-            return changed
-        finally:
-            self._turn.release()
-
-    def _read(self, query: dict[str, Any], *, anew: bool) -> None:
-        before = {key_of(each) for each in self.items}
-        page, after = self._start(query)
-        found = self._client.alert_page(**query, limit=PAGE, after=after)
-        fresh = [] if anew else [key for each in found["items"] if (key := key_of(each)) not in before]
-        if found["next"]:
-            self._starts[1][page + 1] = after_of(found["next"])
-        self.param.update(items=found["items"], more=bool(found["next"]), fresh=fresh, page=page)
-
-    def _start(self, query: dict[str, Any]) -> tuple[int, str | None]:
-        """Return the page, no further than the last one, and behind which item it begins.
-
-        The service counts no pages: what was not walked through yet is walked through now, in great steps.
-        """
-        if self._starts[0] != query:
-            self._starts = (query, {})
-        at, starts = self.page, self._starts[1]
-        known = max((each for each in starts if each <= at), default=1)
-        while known < at:
-            step = min(at - known, _MOST_AT_ONCE // PAGE)
-            part = self._client.alert_page(**query, limit=step * PAGE, after=starts.get(known))
-            if part["next"]:
-                known += step
-                starts[known] = after_of(part["next"])
-            else:
-                at = known + max(0, (len(part["items"]) - 1) // PAGE)
-        return at, starts.get(at)
+    def _stands(self, changes: Mapping[str, Any]) -> Any:
+        at_work = any(each["scan"] and each["scan"]["state"] == "running" for each in self.items)
+        return changes["version"], changes["moved"] if at_work else None
 
 
 def key_of(item: Mapping[str, Any]) -> str:
     """Return what an alert is called here: RUN_EVENT, which no renaming changes."""
     return f"{item['run']}_{item['event']}"
-
-
-def after_of(path: str) -> str:
-    """Return where the next part of a list begins, of the path of that part."""
-    found = re.search(r"[?&]after=([^&]+)", path)
-    return found[1] if found else ""
 
 
 def moment_of(name: str, text: str, now: datetime) -> str | None:

@@ -54,7 +54,7 @@ class _Desk:
 
     def __init__(self, visit: Visit) -> None:
         self.visit, self.here = visit, pn.state.location is not None
-        self.alerts, self.counts = AlertList.of_address(visit.client, visit.query), Counts(visit.client)
+        self.alerts, self.counts = AlertList(visit.client).take(visit.query), Counts(visit.client)
         self.unread: _Unread | None = None
         self._counted = self._dated = 0.0
         self.headline = Headline(
@@ -181,9 +181,10 @@ class _Desk:
         """Show the rows."""
         self._dated, alerts = time.monotonic(), self.alerts
         rows = alert_rows.rows(alerts.items, self.visit.look.angles, alerts.fresh)
+        empty = "No alert fits." if alerts.narrowed() else "No alert has come in yet."
         self.table.param.update(
-            rows=rows, more=alerts.more, filled=True, news=_news(alerts.fresh, alerts.items),
-            empty="no alert fits" if alerts.narrowed() else "no alert has come in yet",
+            rows=rows, more=alerts.more, filled=True, news=alerts.trouble or _news(alerts.fresh, alerts.items),
+            empty=f"{alerts.trouble}." if alerts.trouble else empty,
         )  # fmt: skip
         self.filters.values = alerts.values()
         self.show_address()

@@ -1,11 +1,4 @@
 // The head of the page of an alert. All texts come from outside: they are set as text, never as HTML.
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) if (value !== null) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
-
 const chip = (text, kind, title) => element("span", { class: `chip ${kind}`, title }, text);
 
 function title(head) {
@@ -69,12 +62,6 @@ function draw(head) {
 }
 
 // Whether somebody is typing: inside of shadow roots the document sees only their hosts.
-function isTyping() {
-  let focused = document.activeElement;
-  while (focused?.shadowRoot?.activeElement) focused = focused.shadowRoot.activeElement;
-  return focused && (["INPUT", "TEXTAREA", "SELECT"].includes(focused.tagName) || focused.isContentEditable);
-}
-
 export function render({ model }) {
   const root = element("section", { class: `alert ${model.theme}`, "aria-label": "the alert" });
   let shown = "";

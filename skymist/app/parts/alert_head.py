@@ -1,10 +1,11 @@
 """The head of the page of an alert: what is known of it, how it stands, and the ways to its neighbours."""
 
-from pathlib import Path
 from typing import Any
 
 import param
 from panel.custom import JSComponent
+
+from skymist.app.parts.assets import script, style
 
 KEYS = {"p": "previous alert by time", "n": "next alert by time", "c": "copy the permalink"}
 """What works on the page of an alert."""
@@ -17,8 +18,8 @@ class AlertHead(JSComponent):
     theme = param.String()
     go = param.String(doc="Address that the browser goes to as soon as it is set")
 
-    _esm = Path(__file__).with_name("alert_head.js")
-    _stylesheets = [Path(__file__).with_name("alert_head.css").read_text(encoding="utf-8")]  # noqa: RUF012 (Panel's)
+    _esm = script("common", "alert_head")
+    _stylesheets = style("alert_head")
 
 
 def alert_head(theme: str) -> Any:

@@ -1,10 +1,11 @@
 """A bell: news as notifications of the browser, for who has asked their browser for them."""
 
-from pathlib import Path
 from typing import Any
 
 import param
 from panel.custom import JSComponent
+
+from skymist.app.parts.assets import script
 
 
 class Bell(JSComponent):
@@ -13,7 +14,7 @@ class Bell(JSComponent):
     news = param.List(doc="The last that were new: id, text and path")
     dark = param.Boolean()
 
-    _esm = Path(__file__).with_name("bell.js")
+    _esm = script("bell")
 
     def ring(self, fresh: list[dict[str, Any]]) -> None:
         """Tell what is new."""

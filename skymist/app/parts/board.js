@@ -1,12 +1,5 @@
 // Troubles, numbers and tables that change every moment: only what has changed is touched, so that nothing flickers, and
 // whoever stands on a link or marks a text stays there. All texts come from outside: they are set as text, never as HTML.
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) if (value) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
-
 // Bring the children of a node in line with a list: each has a key, by which it is known again.
 function sync(parent, items, keyOf, make, update) {
   const there = new Map([...parent.children].map((child) => [child.dataset.key, child]));

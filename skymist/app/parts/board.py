@@ -1,9 +1,9 @@
 """A board of troubles, numbers and tables that keeps still while what it tells changes."""
 
-from pathlib import Path
-
 import param
 from panel.custom import JSComponent
+
+from skymist.app.parts.assets import script, style
 
 
 class Board(JSComponent):
@@ -22,5 +22,5 @@ class Board(JSComponent):
         default={}, doc="The button in a table that was pressed last: the act of its cell, and the time"
     )
 
-    _esm = Path(__file__).with_name("board.js")
-    _stylesheets = [Path(__file__).with_name("board.css").read_text(encoding="utf-8")]  # noqa: RUF012 (Panel's)
+    _esm = script("common", "board")
+    _stylesheets = style("board")

@@ -1,11 +1,4 @@
 // Two texts word by word. What was added is underlined behind a plus, what was removed is struck through behind a minus.
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
-
 const TAGS = { added: ["ins", "+", "added: "], removed: ["del", "−", "removed: "] };
 
 function piece([kind, text]) {

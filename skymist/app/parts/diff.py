@@ -1,10 +1,11 @@
 """Two texts and what is different between them, word by word."""
 
-from pathlib import Path
 from typing import Any
 
 import param
 from panel.custom import JSComponent
+
+from skymist.app.parts.assets import script, style
 
 
 class Diff(JSComponent):
@@ -14,5 +15,5 @@ class Diff(JSComponent):
     parts: Any = param.List(doc="Each with a title and pieces")
     theme: Any = param.String(default="light")
 
-    _esm = Path(__file__).with_name("diff.js")
-    _stylesheets = [Path(__file__).with_name("diff.css").read_text(encoding="utf-8")]  # noqa: RUF012 (Panel's)
+    _esm = script("common", "diff")
+    _stylesheets = style("diff")

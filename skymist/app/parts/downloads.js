@@ -1,11 +1,4 @@
 // Files as plain links: the browser saves them, with the login's cookie.
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
-
 function row(file) {
   const link = element("a", { href: file.url, download: file.name, title: file.name }, file.format);
   return element("tr", {}, element("th", { scope: "row" }, link), element("td", {}, file.about), element("td", { class: "size" }, file.size));

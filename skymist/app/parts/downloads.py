@@ -1,10 +1,11 @@
 """The files of an alert, as plain links."""
 
-from pathlib import Path
 from typing import Any
 
 import param
 from panel.custom import JSComponent
+
+from skymist.app.parts.assets import script, style
 
 
 class Downloads(JSComponent):
@@ -16,8 +17,8 @@ class Downloads(JSComponent):
     calibrations = param.List(doc="All that there are")
     loaded = param.Boolean(False, doc="Whether the service has been asked")
 
-    _esm = Path(__file__).with_name("downloads.js")
-    _stylesheets = [Path(__file__).with_name("downloads.css").read_text(encoding="utf-8")]  # noqa: RUF012 (Panel's)
+    _esm = script("common", "downloads")
+    _stylesheets = style("downloads")
 
 
 def downloads(theme: str, calibrations: list[str]) -> Any:

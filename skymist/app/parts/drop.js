@@ -1,11 +1,4 @@
 // Files that are chosen or dropped go to the server in pieces.
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
-
 function encoded(blob) {
   return new Promise((resolve, reject) => {
     const reader = new FileReader();

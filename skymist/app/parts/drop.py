@@ -7,11 +7,12 @@ files where they do not.
 import base64
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import param
 from panel.custom import JSComponent
+
+from skymist.app.parts.assets import script, style
 
 Files = list[tuple[str, bytes]]
 
@@ -26,8 +27,8 @@ class Drop(JSComponent):
     disabled = param.Boolean()
     theme = param.String(default="light")
 
-    _esm = Path(__file__).with_name("drop.js")
-    _stylesheets = [Path(__file__).with_name("drop.css").read_text(encoding="utf-8")]  # noqa: RUF012 (Panel's)
+    _esm = script("common", "drop")
+    _stylesheets = style("drop")
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)

@@ -4,13 +4,6 @@ const PAUSE_MS = 500, AT_LATEST_MS = 1000, SLOW_MS = 4000, HELD_MS = 5000;
 const ICONS = { error: "✖", warning: "▲", fact: "◆" };
 const WORDS = { error: "error", warning: "warning" };
 
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) if (value !== null) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
-
 function stored(key) {
   try {
     return JSON.parse(localStorage.getItem(key));

@@ -1,10 +1,11 @@
 """The editor of a text: marks at their places, lists of them beside it, and nothing that is typed is lost."""
 
-from pathlib import Path
 from typing import Any
 
 import param
 from panel.custom import JSComponent
+
+from skymist.app.parts.assets import script, style
 
 
 class Editor(JSComponent):
@@ -22,5 +23,5 @@ class Editor(JSComponent):
     most: Any = param.Integer(default=0, doc="Lines that it may have; 0: any number")
     theme: Any = param.String(default="light")
 
-    _esm = Path(__file__).with_name("editor.js")
-    _stylesheets = [Path(__file__).with_name("editor.css").read_text(encoding="utf-8")]  # noqa: RUF012 (Panel's)
+    _esm = script("common", "editor")
+    _stylesheets = style("editor")

@@ -4,13 +4,6 @@ const LARGEST = 26; // pixels
 const SMALLEST = 3;
 const CENTRE = { x: 0, y: 0, z: -0.14 }; // the names of the axes are below
 
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
-
 // Indices of modules whose first light is not later than a time; at the end of the slider, of all.
 export function lit({ modules, times }, time) {
   return [...modules.time.keys()].filter((at) => time >= times.last || modules.time[at] <= time);

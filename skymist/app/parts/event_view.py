@@ -11,6 +11,7 @@ import param
 from panel.custom import JSComponent
 
 from skymist.app.models.event import NONE, EventModel
+from skymist.app.parts.assets import script, style
 from skymist.app.visit import Visit
 from skymist.plot.style import Style, style_of
 
@@ -25,8 +26,8 @@ class Detector(JSComponent):
     theme = param.String()
     caption = param.String(doc="For readers who do not see it")
 
-    _esm = Path(__file__).with_name("event_view.js")
-    _stylesheets = [Path(__file__).with_name("event_view.css").read_text(encoding="utf-8")]  # noqa: RUF012 (Panel's)
+    _esm = script("common", "event_view")
+    _stylesheets = style("event_view")
 
 
 def event_view(visit: Visit, event_id: str, scans: Sequence[dict[str, Any]]) -> "EventView":

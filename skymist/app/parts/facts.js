@@ -1,11 +1,4 @@
 // A table of words and links; all that it shows is text, whatever it holds.
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
-
 function content(cell) {
   const { text, href, more } = typeof cell === "object" ? cell : { text: cell };
   const shown = href ? element("a", { href }, text) : document.createTextNode(text);

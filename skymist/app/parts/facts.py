@@ -1,10 +1,11 @@
 """A table of values, with links to where they come from."""
 
-from pathlib import Path
 from typing import Any
 
 import param
 from panel.custom import JSComponent
+
+from skymist.app.parts.assets import script, style
 
 
 class Facts(JSComponent):
@@ -20,5 +21,5 @@ class Facts(JSComponent):
     none: Any = param.String(default="There is nothing.", doc="What is told if there are no rows")
     theme: Any = param.String(default="light")
 
-    _esm = Path(__file__).with_name("facts.js")
-    _stylesheets = [Path(__file__).with_name("facts.css").read_text(encoding="utf-8")]  # noqa: RUF012 (Panel's)
+    _esm = script("common", "facts")
+    _stylesheets = style("facts")

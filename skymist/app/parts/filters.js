@@ -1,11 +1,4 @@
 // Labelled native controls: what is changed is told at once, or with Enter.
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
-
 export function render({ model }) {
   const controls = new Map();
   const usual = (field) => model.usual[field.name] ?? "";
@@ -35,10 +28,17 @@ export function render({ model }) {
 
   const unfold = element("button", { type: "button" });
   const clear = element("button", { type: "button" }, "Clear");
+  const second = element("div", { class: "second" });
   const root = element("form", { class: `filters ${model.theme}`, "aria-label": model.label });
-  const usualOnes = model.fields.filter((field) => !field.folded), others = model.fields.filter((field) => field.folded);
-  const second = element("div", { class: "second" }, ...others.map(labelled));
-  root.append(...usualOnes.map(labelled), ...(others.length ? [unfold] : []), clear, second);
+
+  function draw() {
+    controls.clear();
+    const folded = model.fields.filter((field) => field.folded);
+    second.replaceChildren(...folded.map(labelled));
+    const first = model.fields.filter((field) => !field.folded).map(labelled);
+    root.replaceChildren(...first, ...(folded.length ? [unfold] : []), clear, second);
+    show();
+  }
 
   function fold() {
     unfold.textContent = open ? "Fewer filters" : "More filters";
@@ -62,7 +62,8 @@ export function render({ model }) {
   clear.addEventListener("click", () => tell("", ""));
   root.addEventListener("submit", (event) => event.preventDefault());
   fold();
-  show();
+  draw();
+  model.on("fields", draw);
   model.on("values", show);
   return root;
 }

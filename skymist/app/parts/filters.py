@@ -1,11 +1,12 @@
 """A row of controls that say what a list is to show: native ones, each with its label, which are there at once."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import param
 from panel.custom import JSComponent
+
+from skymist.app.parts.assets import script, style
 
 
 class Filters(JSComponent):
@@ -22,8 +23,8 @@ class Filters(JSComponent):
     label = param.String(default="filters")
     theme = param.String(default="light")
 
-    _esm = Path(__file__).with_name("filters.js")
-    _stylesheets = [Path(__file__).with_name("filters.css").read_text(encoding="utf-8")]  # noqa: RUF012 (Panel's)
+    _esm = script("common", "filters")
+    _stylesheets = style("filters")
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)

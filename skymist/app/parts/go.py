@@ -1,9 +1,10 @@
 """Takes the browser to another page."""
 
-from pathlib import Path
 
 import param
 from panel.custom import JSComponent
+
+from skymist.app.parts.assets import script
 
 
 class Go(JSComponent):
@@ -11,4 +12,4 @@ class Go(JSComponent):
 
     to = param.String(doc="Path and query of a page, such as /scan?id=...")
 
-    _esm = Path(__file__).with_name("go.js")
+    _esm = script("go")

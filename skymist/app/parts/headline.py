@@ -4,11 +4,12 @@ It also keeps the address of the page, without a step back in the browser for ea
 """
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import param
 from panel.custom import JSComponent
+
+from skymist.app.parts.assets import script, style
 
 
 class Headline(JSComponent):
@@ -27,8 +28,8 @@ class Headline(JSComponent):
     address = param.String(allow_None=True, default=None, doc="Path and query that the page has now; None: left alone")
     theme = param.String(default="light")
 
-    _esm = Path(__file__).with_name("headline.js")
-    _stylesheets = [Path(__file__).with_name("headline.css").read_text(encoding="utf-8")]  # noqa: RUF012 (Panel's)
+    _esm = script("common", "headline")
+    _stylesheets = style("headline")
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)

@@ -5,13 +5,6 @@ const STEPS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10
 const BAR = 44, TOLD_MS = 5000, CALM_MS = 1000, KEPT = 1000;
 const PARTS = ["sky_image", "near_image", "sky", "near"];
 
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
-
 // ---- positions: vectors in ICRS and in the frame of the whole sky
 
 const unit = (lon, lat) => [Math.cos(lat) * Math.cos(lon), Math.cos(lat) * Math.sin(lon), Math.sin(lat)];

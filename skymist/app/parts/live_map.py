@@ -3,17 +3,18 @@
 import json
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import panel as pn
 import param
 from matplotlib.colors import to_hex
+from panel.io.document import unlocked
 
 from skymist.app import feed
 from skymist.app.feed import News
 from skymist.app.models.angles import position
+from skymist.app.parts.assets import script, style
 from skymist.app.parts.told import Told
 from skymist.app.visit import Visit
 from skymist.plot.live import HIGHEST
@@ -50,8 +51,8 @@ class LiveMap(Told):
     trouble = param.String(doc="Why nothing new comes")
     facts = param.String(doc="All else, as JSON, with the version of all; it is sent last")
 
-    _esm = Path(__file__).with_name("live_map.js")
-    _stylesheets = [Path(__file__).with_name("live_map.css").read_text(encoding="utf-8")]  # noqa: RUF012 (Panel's)
+    _esm = script("common", "live_map")
+    _stylesheets = style("live_map")
 
     def __init__(self, visit: Visit, scan_id: str, hear: feed.Take = nothing, **params: Any) -> None:
         super().__init__(
@@ -111,9 +112,10 @@ class LiveMap(Told):
             changes["facts"] = json.dumps({"version": 0, "words": NOTHING})
         if news.picture is not None and news.picture is not self._shown:
             self._shown = news.picture
-            changes |= parts(news.picture, self.angles)
-        self.param.update({key: value for key, value in changes.items() if value != getattr(self, key)})
-        self._hear(news)
+            changes |= _parts(news.picture, self.angles)
+        with unlocked():  # what is changed elsewhere goes with it, in one message
+            self.param.update({key: value for key, value in changes.items() if value != getattr(self, key)})
+            self._hear(news)
 
 
 def live_map(visit: Visit, scan_id: str, hear: feed.Take = nothing) -> LiveMap:
@@ -153,6 +155,21 @@ def parts(picture: dict[str, Any], angles: str) -> dict[str, str]:
     facts["best"] = {**facts["best"], "text": position(facts["best"]["ra"], facts["best"]["dec"], angles, facts["utc"])}
     texts = {"sky": sky, "near": near, "facts": {**facts, "line": line(facts)}}
     return images | {name: json.dumps(value, separators=(",", ":")) for name, value in texts.items()}
+
+
+_KEPT: dict[tuple[int, str], tuple[dict[str, Any], dict[str, str]]] = {}
+_MOST_KEPT = 8
+
+
+def _parts(picture: dict[str, Any], angles: str) -> dict[str, str]:
+    """Return the parts of a picture; all who watch get the same ones, which are made once."""
+    kept = _KEPT.get((id(picture), angles))
+    if kept is None or kept[0] is not picture:
+        kept = picture, parts(picture, angles)
+        _KEPT[id(picture), angles] = kept
+        for oldest in [*_KEPT][:-_MOST_KEPT]:
+            _KEPT.pop(oldest, None)
+    return kept[1]
 
 
 def line(facts: dict[str, Any]) -> str:

@@ -1,13 +1,6 @@
 // The head of every page; the look is kept in a cookie, which the server reads when it makes a page.
 const ANGLES = [["deg", "RA/Dec in °"], ["hms", "RA/Dec in h m s"], ["galactic", "galactic"], ["local", "zenith/azimuth"]];
 
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
-
 function keepLook(theme, angles) {
   const secure = location.protocol === "https:" ? "; Secure" : "";
   document.cookie = `skymist_look=${theme}.${angles}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
@@ -38,12 +31,6 @@ function help(keys) {
 }
 
 // Whether somebody is typing: inside of shadow roots the document sees only their hosts.
-function isTyping() {
-  let focused = document.activeElement;
-  while (focused?.shadowRoot?.activeElement) focused = focused.shadowRoot.activeElement;
-  return focused && (["INPUT", "TEXTAREA", "SELECT"].includes(focused.tagName) || focused.isContentEditable);
-}
-
 function listen(pages, dialog) {
   let before = "";
   const press = (event) => {

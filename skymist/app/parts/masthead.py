@@ -1,11 +1,11 @@
 """The head of every page: where one can go, what time it is (UTC), who one is, and how things are shown."""
 
-from pathlib import Path
 from typing import Any
 
 import param
 from panel.custom import JSComponent
 
+from skymist.app.parts.assets import script, style
 from skymist.app.sitemap import PAGES
 from skymist.app.visit import Visit
 
@@ -25,8 +25,8 @@ class Masthead(JSComponent):
     angles = param.String()
     keys = param.Dict(doc="What keys do, in words")
 
-    _esm = Path(__file__).with_name("masthead.js")
-    _stylesheets = [Path(__file__).with_name("masthead.css").read_text(encoding="utf-8")]  # noqa: RUF012 (Panel's)
+    _esm = script("common", "masthead")
+    _stylesheets = style("masthead")
 
 
 def masthead(visit: Visit, here: str, keys: dict[str, str]) -> Any:

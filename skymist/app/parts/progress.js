@@ -1,11 +1,4 @@
 // How far a scan is, what it is, and what it has found. All texts come from outside: they are set as text, never as HTML.
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) if (value !== null) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
-
 const count = (number) => number.toLocaleString("en-US");
 
 function bar(level) {
@@ -45,24 +38,36 @@ export function render({ model }) {
     slow: element("div", {}), found: element("div", {}), facts: element("div", {}),
   };
   const root = element("section", { class: `progress ${model.theme}`, "aria-label": "progress" }, ...Object.values(parts));
-  const show = {
-    trouble: () => parts.trouble.replaceChildren(...(model.trouble ? [element("p", { class: "trouble" }, `⚠ ${model.trouble}`)] : [])),
-    bars: () => parts.levels.replaceChildren(...model.bars.map(bar)),
-    numbers: () => parts.numbers.replaceChildren(list(model.numbers, "numbers")),
-    slow: () => {
+  const draw = {
+    trouble: (words) => parts.trouble.replaceChildren(...(words ? [element("p", { class: "trouble" }, `⚠ ${words}`)] : [])),
+    bars: (bars) => parts.levels.replaceChildren(...bars.map(bar)),
+    numbers: (numbers) => parts.numbers.replaceChildren(list(numbers, "numbers")),
+    slow: (cells) => {
       const open = parts.slow.querySelector("details")?.open ?? false;
-      parts.slow.replaceChildren(...(model.slow.length ? [slowest(model.slow)] : []));
+      parts.slow.replaceChildren(...(cells.length ? [slowest(cells)] : []));
       if (open && parts.slow.firstChild) parts.slow.firstChild.open = true;
     },
-    result: () => parts.found.replaceChildren(...(model.result.facts ? [found(model.result, model.files)] : [])),
-    facts: () => {
+    found: ([result, files]) => parts.found.replaceChildren(...(result?.facts ? [found(result, files ?? [])] : [])),
+    facts: (facts) => {
       const open = parts.facts.querySelector("details")?.open ?? true;
-      const details = element("details", { class: "facts" }, element("summary", {}, "What was asked for"), list(model.facts, "asked"));
+      const details = element("details", { class: "facts" }, element("summary", {}, "What was asked for"), list(facts, "asked"));
       details.open = open;
-      parts.facts.replaceChildren(...(Object.keys(model.facts).length ? [details] : []));
+      parts.facts.replaceChildren(...(Object.keys(facts).length ? [details] : []));
     },
   };
-  for (const [name, draw] of Object.entries(show)) { model.on(name, draw); draw(); }
-  model.on("files", show.result);
+  const shown = {}; // as JSON: what stays the same is not drawn again
+
+  function show() {
+    const said = JSON.parse(model.content);
+    for (const [name, value] of Object.entries({ ...said, found: [said.result, said.files] })) {
+      const text = JSON.stringify(value);
+      if (!draw[name] || shown[name] === text) continue;
+      shown[name] = text;
+      draw[name](value);
+    }
+  }
+
+  show();
+  model.on("content", show);
   return root;
 }

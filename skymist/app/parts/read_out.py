@@ -1,11 +1,11 @@
 """What is under the cursor of a map, in one line of a fixed place: worked out in the browser."""
 
-from pathlib import Path
 from typing import Any
 
 import param
 from panel.custom import JSComponent
 
+from skymist.app.parts.assets import script, style
 from skymist.app.visit import Look
 
 IDLE = "Move the cursor over a map to read position, TS and probability there."
@@ -19,8 +19,8 @@ class ReadOut(JSComponent):
     turns = param.Dict({}, doc="Rotations from ICRS by the name of the frame")
     idle = param.String(IDLE)
 
-    _esm = Path(__file__).with_name("read_out.js")
-    _stylesheets = [Path(__file__).with_name("read_out.css").read_text(encoding="utf-8")]  # noqa: RUF012 (Panel's)
+    _esm = script("read_out")
+    _stylesheets = style("read_out")
 
 
 def read_out(look: Look) -> Any:

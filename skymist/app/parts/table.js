@@ -1,22 +1,5 @@
 // A real table, whose rows are kept as they are when new ones come: selection, focus and scrolling stay.
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
-
-function isTyping() {
-  let focused = document.activeElement;
-  while (focused?.shadowRoot?.activeElement) focused = focused.shadowRoot.activeElement;
-  return focused && (["INPUT", "TEXTAREA", "SELECT"].includes(focused.tagName) || focused.isContentEditable);
-}
-
-function isPressable() {
-  let focused = document.activeElement;
-  while (focused?.shadowRoot?.activeElement) focused = focused.shadowRoot.activeElement;
-  return focused && ["A", "BUTTON", "SUMMARY"].includes(focused.tagName);
-}
+const isPressable = (found) => found && ["A", "BUTTON", "SUMMARY"].includes(found.tagName);
 
 // Columns in groups: where there is little room, some stand in the cell of another one.
 function grouped(columns, narrow) {
@@ -38,10 +21,18 @@ function partOf(part, act) {
     const inner = part.strike ? element("s", {}, part.text) : part.text;
     made = part.href ? element("a", { href: part.href }, inner) : element("span", {}, inner);
     if (part.download) made.setAttribute("download", "");
+    if (part.meter !== undefined) made.prepend(meterOf(part.meter), " ");
     if (part.chip) made.className = `chip ${part.chip}`;
   }
   if (part.title) made.title = part.title;
   return made;
+}
+
+// The words beside it say the same: it is nothing for screen readers.
+function meterOf(percent) {
+  const filled = element("span");
+  filled.style.width = `${percent}%`;
+  return element("span", { class: "meter", "aria-hidden": "true" }, filled);
 }
 
 export function render({ model }) {
@@ -201,7 +192,7 @@ export function render({ model }) {
     if (keys[event.key]) {
       event.preventDefault();
       keys[event.key]();
-    } else if (event.key === "Enter" && !isPressable() && rows.get(model.selected)?.href) {
+    } else if (event.key === "Enter" && !isPressable(focused()) && rows.get(model.selected)?.href) {
       location.assign(rows.get(model.selected).href);
     }
   }

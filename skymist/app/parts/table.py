@@ -6,6 +6,7 @@ parts, each a mapping with ``text`` and, optionally,
 - ``href``: where it leads,
 - ``chip``: shown as a small sign of this kind (gold, running, need ...); the word says it, the colour only helps,
 - ``strike``: struck through,
+- ``meter``: a share in percent, drawn before the words,
 - ``title``: what is shown when one points at it,
 - ``action``: a button, which calls ``on_action(row id, action)``,
 - ``download``: the link is to a file.
@@ -15,11 +16,12 @@ All of it is shown as text: nothing from outside becomes HTML.
 
 import json
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 import param
 from panel.custom import JSComponent
+
+from skymist.app.parts.assets import script, style
 
 KEYS = {
     "j / k": "next, previous row", "Enter": "open the row", "n / p": "next, previous page",
@@ -55,8 +57,8 @@ class Table(JSComponent):
     filled = param.Boolean(doc="Whether it was filled")
 
     _rename: ClassVar[Mapping[str, str | None]] = {"rows": None}
-    _esm = Path(__file__).with_name("table.js")
-    _stylesheets = [Path(__file__).with_name("table.css").read_text(encoding="utf-8")]  # noqa: RUF012 (Panel's)
+    _esm = script("common", "table")
+    _stylesheets = style("table")
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)

@@ -2,13 +2,6 @@
 const SVG = "http://www.w3.org/2000/svg";
 const MARKS = { event: "●", notice: "✉", file: "▤", scan: "◎", circular: "✎", comment: "❝", retraction: "✕", name: "≡", release: "◇" };
 
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
-
 function drawn(tag, attributes, text) {
   const made = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);

@@ -1,10 +1,11 @@
 """The timeline of an alert: a scale of latencies, filters, and a list of all that happened."""
 
-from pathlib import Path
 from typing import Any
 
 import param
 from panel.custom import JSComponent
+
+from skymist.app.parts.assets import script, style
 
 
 class TimelineList(JSComponent):
@@ -16,8 +17,8 @@ class TimelineList(JSComponent):
     hidden = param.List(doc="Kinds that are not shown")
     theme = param.String()
 
-    _esm = Path(__file__).with_name("timeline.js")
-    _stylesheets = [Path(__file__).with_name("timeline.css").read_text(encoding="utf-8")]  # noqa: RUF012 (Panel's)
+    _esm = script("common", "timeline")
+    _stylesheets = style("timeline")
 
 
 def timeline_list(theme: str) -> Any:
