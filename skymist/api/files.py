@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from starlette.exceptions import HTTPException
 
-from skymist.api.access import make_router, operation
+from skymist.api.access import Caller, make_router, operation
 from skymist.api.alerts import Found
 from skymist.api.answers import Page, whole
 from skymist.api.results import BYTES, MEDIA, ZARR
@@ -20,7 +20,7 @@ from skymist.model import alert as model
 from skymist.model.identity import Thing
 from skymist.model.revisions import label_of
 from skymist.records import alerts, identities
-from skymist.records.tables import Alert, Artifact, Event, Identity, Input, Scan, ScanState
+from skymist.records.tables import Alert, Artifact, Event, Identity, Input, InputStatus, Scan, ScanState
 from skymist.records.tokens import Access
 from skymist.workflow.archive.describe import FORMATS
 from skymist.workflow.exports import EXPORTS
@@ -58,12 +58,14 @@ def get_files(service: Served, alert: Found) -> Page[FileAnswer]:
 
 
 @router.get("/inputs/{input_id}/content", response_class=Response, **_CONTENT)
-def get_input(service: Served, input_id: InputId) -> Response:
-    """Return a message byte for byte as it came, whatever is in it."""
+def get_input(service: Served, person: Caller, input_id: InputId) -> Response:
+    """Return a message byte for byte as it came, whatever is in it; to analysts also what could not be read."""
     with service.database.read() as session:
         kept = session.get(Input, input_id)
         if kept is None:
             raise HTTPException(404, f"there is no message {input_id[:12]}")
+        if kept.status == InputStatus.QUARANTINED and not person.role.includes(Access.ANALYST):
+            raise HTTPException(403, f"message {input_id[:12]} could not be read; seeing it needs the role analyst")
         file = session.scalar(select(Event.file).where(Event.input_id == input_id).limit(1))
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(file or _name(kept))}"}
     return Response(kept.content, media_type="application/octet-stream", headers=headers)

@@ -1,6 +1,7 @@
 """Requests of the dashboard to the API of the same process, without the network."""
 
 import asyncio
+from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as TooLate
 from typing import Any
 
@@ -61,6 +62,8 @@ class Inside(httpx.BaseTransport):
         except TooLate:
             answer.cancel()
             raise httpx.ReadTimeout(f"no answer within {self.patience_s:g} s", request=request) from None
+        except CancelledError:
+            raise httpx.ConnectError("the service is being stopped", request=request) from None
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
         response = await self._carry.handle_async_request(request)

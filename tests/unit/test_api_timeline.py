@@ -1,5 +1,6 @@
 """The timeline of an alert and the list of its files, over HTTP."""
 
+import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -193,6 +194,13 @@ def test_messages_are_given_back_byte_for_byte(site: Site) -> None:
     assert answer.headers["content-type"] == "application/octet-stream"
     check_problem(site.call("viewer", "GET", f"/inputs/{'0' * 64}/content"), 404, "there is no message 000000000000")
     check_problem(site.call("viewer", "GET", "/inputs/x/content"), 422)
+
+
+def test_what_could_not_be_read_is_for_analysts(site: Site) -> None:
+    assert site.call("analyst", "POST", "/notices", content=b"noise").status_code == 422
+    path = f"/inputs/{hashlib.sha256(b'noise').hexdigest()}/content"
+    assert site.call("analyst", "GET", path).content == b"noise"
+    check_problem(site.call("viewer", "GET", path), 403, "needs the role analyst")
 
 
 def test_files_of_an_alert_without_scans(site: Site) -> None:

@@ -224,6 +224,7 @@ def test_neighbours_are_those_in_time(site: Site, people: dict[str, Client]) -> 
         found = view(people, called=name)
         assert (found.before, found.after) == (before, after), name
     assert found.head["before"]["href"] == address_of("IceCube-260304B", "observation")
+    assert found.head["address"] == address_of("137840_3", "observation")
 
 
 def test_addresses_are_quoted() -> None:

@@ -132,6 +132,14 @@ def test_an_answer_that_does_not_come_is_given_up(loop: asyncio.AbstractEventLoo
     assert ended.wait(60)  # nothing goes on for nobody
 
 
+def test_a_service_that_is_stopped_is_away(loop: asyncio.AbstractEventLoop) -> None:
+    async def stops(scope: Any, receive: Any, send: Any) -> None:
+        raise asyncio.CancelledError
+
+    with asking(stops, loop) as client, pytest.raises(httpx.ConnectError, match="is being stopped"):
+        client.get("/")
+
+
 def test_the_loop_does_not_wait_for_itself(loop: asyncio.AbstractEventLoop) -> None:
     async def ask() -> None:
         with asking(tell, loop) as client:

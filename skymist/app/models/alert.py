@@ -238,8 +238,8 @@ class AlertView(param.Parameterized):
 
     @property
     def address(self) -> str:
-        """Of this page, for everybody."""
-        return address_of(self.alert.get("name", self.called), self.role)
+        """Of this page, for everybody and for ever: by RUN_EVENT, which no renaming changes."""
+        return address_of(f"{self.alert['run']}_{self.alert['event']}" if self.alert else self.called, self.role)
 
     @property
     def head(self) -> Json:

@@ -47,7 +47,7 @@ class _Wall:
         self.news.object = news_html(self.watch)
         if self.watch.shown and self.watch.shown != before:
             if self.live is not None:
-                self.live.leave()
+                self.live.close()
             self.live = live_map(self.visit, self.watch.shown)
             self.map[:] = [self.live]
 

@@ -1,6 +1,5 @@
 """Takes the browser to another page."""
 
-
 import param
 from panel.custom import JSComponent
 

@@ -51,7 +51,7 @@ class LiveMap(Told):
     trouble = param.String(doc="Why nothing new comes")
     facts = param.String(doc="All else, as JSON, with the version of all; it is sent last")
 
-    _esm = script("common", "live_map")
+    _esm = script("common", "projections", "live_map")
     _stylesheets = style("live_map")
 
     def __init__(self, visit: Visit, scan_id: str, hear: feed.Take = nothing, **params: Any) -> None:
