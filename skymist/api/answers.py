@@ -119,6 +119,8 @@ class LastScanAnswer(Answer):
     state: ScanState = Field(description="What it is doing")
     reconstruction: str = Field(description="What is fitted")
     share: float | None = Field(description="Of its cells that are done, 0 to 1; null while nobody knows")
+    ra: float | None = Field(description="Of the best fit, degrees, ICRS; null before it is complete")
+    dec: float | None = Field(description="Of the best fit, degrees, ICRS; null before it is complete")
 
 
 class LastCircularAnswer(Answer):

@@ -51,12 +51,16 @@ class LastScan:
     reconstruction : str
     share : float or None
         Of its cells that are done, from 0 to 1; None while nobody knows.
+    ra, dec : float or None
+        Of its best fit, degrees, ICRS; None before it is complete.
     """
 
     id: str
     state: str
     reconstruction: str
     share: float | None
+    ra: float | None = None
+    dec: float | None = None
 
 
 @dataclass(frozen=True)
@@ -120,14 +124,16 @@ def _add_tenses(session: Session, found: dict[int, Standing]) -> None:
 def _add_scans(session: Session, found: dict[int, Standing]) -> None:
     reconstruction = Scan.request["reconstruction"].as_string()
     done, total = (Scan.progress[name].as_float() for name in ("done", "total"))
+    best = (Scan.summary[("best", name)].as_float() for name in ("ra", "dec"))
     query = (
-        select(Event.alert_id, Scan.id, Scan.state, reconstruction, done, total)
+        select(Event.alert_id, Scan.id, Scan.state, reconstruction, done, total, *best)
         .join(Event, Event.id == Scan.event_id)
         .where(Event.alert_id.in_(found), Scan.deleted.is_(None), Scan.replaced_by.is_(None))
         .order_by(Scan.created, Scan.id)
     )
-    for key, name, state, reco, cells, all_cells in session.execute(query):
-        scan = LastScan(name, state, reco or "", cells / all_cells if cells is not None and all_cells else None)
+    for key, name, state, reco, cells, all_cells, ra, dec in session.execute(query):
+        share = cells / all_cells if cells is not None and all_cells else None
+        scan = LastScan(name, state, reco or "", share, ra, dec)
         found[key].scan = scan
         if state == COMPLETE:
             found[key].map = scan

@@ -226,6 +226,8 @@ def test_a_scan_that_runs_is_looked_at_whenever_its_cells_come_in(site: Site, cl
     with site.database.begin() as session:
         log.note(session, "runner", "complete", "scan", scan)
     assert alerts.look()
+    item = alerts.items[0]
+    assert (item["map"]["ra"], item["map"]["dec"]) == (None, None)  # it was only said to be complete
     cells = alert_rows.rows(alerts.items, "deg")[0]["cells"]
     assert (cells["scan"][0]["text"], cells["map"][0]) == (
         "complete", {"text": "bowl", "title": f"map of scan {scan[:12]}", "href": f"/scan?id={scan}"},
@@ -307,6 +309,16 @@ def test_positions_and_their_head_are_in_the_frame_of_the_person(frame: str) -> 
     assert {"deg": "10.00° +1.00°", "hms": "00h40m00.0s +01°00′00″"}.get(frame, text) == text
     head = next(each for each in alert_rows.columns(frame) if each["key"] == "position")
     assert ("sort" in head) == (frame in ("deg", "hms"))
+
+
+def test_without_a_notice_the_best_fit_of_the_map_stands_in_and_says_so() -> None:
+    scan = {"id": "ab" * 32, "state": "complete", "reconstruction": "bowl", "share": 1.0, "ra": 138.5, "dec": -1.0}
+    untold = {**_ITEM, "ra": None, "dec": None}
+    cells = [alert_rows.rows([{**item, "map": scan}], "deg", now=NOW)[0]["cells"]["position"][0]
+             for item in (_ITEM, untold)]  # fmt: skip
+    assert [each["text"] for each in cells] == ["10.00° +1.00°", "138.50° −1.00° (our map)"]
+    assert cells[1]["title"] == "no notice has come; this is the best fit of scan abababababab with bowl"
+    assert alert_rows.rows([untold], "deg", now=NOW)[0]["cells"]["position"] == [{"text": "–"}]
 
 
 def test_a_new_row_is_marked_and_no_other() -> None:

@@ -75,7 +75,8 @@ def test_the_tense_is_that_of_the_last_revision(database: Database) -> None:
 def test_the_last_scan_and_the_last_map_need_not_be_the_same(database: Database) -> None:
     with database.begin() as session:
         alert = told(session)
-        old = scanned(session, alert, 1, ScanState.COMPLETE, progress={"done": 8, "total": 8})
+        best = {"best": {"ra": 138.5, "dec": 0}}
+        old = scanned(session, alert, 1, ScanState.COMPLETE, progress={"done": 8, "total": 8}, summary=best)
         new = scanned(session, alert, 2, ScanState.RUNNING, progress={"done": 3, "total": 12}, created=now())
         scanned(session, alert, 3, ScanState.COMPLETE, created=now(), deleted=now())
         scanned(session, alert, 4, ScanState.CANCELLED, created=now(), replaced_by=new.id)
@@ -84,7 +85,8 @@ def test_the_last_scan_and_the_last_map_need_not_be_the_same(database: Database)
     assert (found.scan.id, found.scan.state, found.scan.reconstruction, found.scan.share) == (
         new.id, "running", "reco-2", 0.25,
     )  # fmt: skip
-    assert (found.map.id, found.map.share) == (old.id, 1.0)
+    assert (found.map.id, found.map.share, found.map.ra, found.map.dec) == (old.id, 1.0, 138.5, 0.0)
+    assert (found.scan.ra, found.scan.dec) == (None, None)
 
 
 def test_scans_of_alerts_are_found_by_their_state(database: Database) -> None:

@@ -68,7 +68,7 @@ def _row(item: Mapping[str, Any], frame: str, fresh: bool, now: datetime | None)
             "stream": [_chip(item["stream"], item["stream"])] if item["stream"] else [_text(angles.UNKNOWN)],
             "time": [_text(angles.utc(item["time"]))],
             "age": [_text(angles.age(item["time"], now))],
-            "position": [_text(angles.position(item["ra"], item["dec"], frame, item["time"]))],
+            "position": [_position(item, frame)],
             "radius": [_text(angles.radius(item["radius_90"]))],
             "energy": [_text(number(item["energy_tev"]))],
             "signalness": [_text(angles.share(item["signalness"]))],
@@ -109,6 +109,17 @@ def _is_new(item: Mapping[str, Any], now: datetime | None) -> bool:
     limit = np.timedelta64(NEW_MIN, "m")
     return present is not None and all(each is not None and present - each < limit * k
                                        for each, k in zip(times, (1, 96), strict=True))  # fmt: skip
+
+
+def _position(item: Mapping[str, Any], frame: str) -> Part:
+    """Return where it was told to be; if nobody has told, where its latest map has its best fit, and that it is so."""
+    told, latest = item["ra"] is not None, item["map"]
+    place = item if told or latest is None else latest
+    text = angles.position(place["ra"], place["dec"], frame, item["time"])
+    if place is item or text == angles.UNKNOWN:
+        return _text(text)
+    title = f"no notice has come; this is the best fit of scan {latest['id'][:12]} with {latest['reconstruction']}"
+    return _text(f"{text} (our map)", title=title)
 
 
 def _scan(scan: Mapping[str, Any]) -> Part:

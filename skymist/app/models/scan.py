@@ -178,7 +178,8 @@ class ScanView(param.Parameterized):
             **{f"{share} % region": _region(each) for share, each in summary["regions"].items()},
             "energy": "not fitted" if energy is None else energy_words(energy / 1000),
             "truth": _truth(summary, angles),
-            "cells": f"{sum(summary['cells'].values()):,}, of them failed {summary['failed_cells']:,}",
+            "cells": f"{sum(summary['cells'].values()):,}"
+            + (f", {summary['failed_cells']:,} of them failed" if summary["failed_cells"] else ""),
             "took": f"{duration(summary['seconds']['total'])}, computing {duration(summary['seconds']['compute'])}",
         }
         named = self.document["alert"] or ""
