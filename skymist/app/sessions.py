@@ -70,8 +70,6 @@ _HEADERS = {
     "referrer-policy": "same-origin",
     "x-content-type-options": "nosniff",
 }
-_LANDMARK = "{% extends plain %}{% block contents %}<main>{{ super() }}</main>{% endblock %}"
-"""All that a page shows, as screen readers jump to it."""
 _FULL = "<!DOCTYPE html><html lang='en'><title>skymist</title><p>You have {0} pages open: please close some.</p></html>"
 _OURS = "panel", "panel_material_ui", "skymist"
 """Packages whose components may have files."""
@@ -212,10 +210,10 @@ class Pages:
         document = session.document
         document.config.update(reconnect_session=False, notify_connection_status=False)  # `Lifeline` does that
         text = DocHandler.render_session(
-            session, resources=self.bokeh.resources(), title=document.title,
-            template=document.template.environment.from_string(_LANDMARK),
-            template_variables={**document.template_variables, "plain": document.template},
+            session, resources=self.bokeh.resources(), title=document.title, template=document.template,
+            template_variables=document.template_variables,
         )  # fmt: skip
+        text = "</main></body>".join(text.replace("<body>", "<body><main>", 1).rsplit("</body>", 1))
         nonce = secrets.token_urlsafe(16)
         policy = {"content-security-policy": _POLICY.format(nonce)}
         return HTMLResponse(_signed(text, nonce), headers={**_HEADERS, **policy})

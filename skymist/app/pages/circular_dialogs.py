@@ -80,9 +80,9 @@ class Dialogs:
                 f'<p><a href="{escape(told["web_link"])}" target="_blank" rel="noopener">GCN\'s form, filled in</a></p>'
             )
         if told["email"]:
-            more += f"<h4>As an e-mail</h4><pre tabindex=0 aria-label='e-mail'>{escape(told['email'])}</pre>"
+            more += f"<h3>As an e-mail</h3><pre tabindex=0 aria-label='e-mail'>{escape(told['email'])}</pre>"
         if told["voevent"]:
-            more += f"<h4>As a VOEvent</h4><pre tabindex=0 aria-label='VOEvent'>{escape(told['voevent'])}</pre>"
+            more += f"<h3>As a VOEvent</h3><pre tabindex=0 aria-label='VOEvent'>{escape(told['voevent'])}</pre>"
         self._dry.object = going_out(self.model, readable=True) + more
         self.dry.open = True
 

@@ -20,7 +20,7 @@ PRE = """
 pre { margin: 4px 0; padding: 8px 12px; border: 1px solid #8a8a8a; border-radius: 4px; white-space: pre-wrap;
   overflow-wrap: anywhere; font: 13px/1.55 "Roboto Mono", "DejaVu Sans Mono", monospace; max-height: 640px;
   overflow: auto; }
-p { margin: 4px 0; } h4 { margin: 10px 0 2px; font-size: 14px; } code { overflow-wrap: anywhere; }
+p { margin: 4px 0; } h2 { margin: 10px 0 2px; font-size: 14px; } code { overflow-wrap: anywhere; }
 """
 _NARROW = {"& .MuiTab-root": {"minWidth": 0, "padding": "6px 9px", "textTransform": "none"},
            "& .MuiTabs-indicator": {"height": "3px"}}  # fmt: skip
@@ -172,7 +172,7 @@ def going_out(model: Circular, *, readable: bool = False) -> str:
     words = "" if text is None else f"Subject: {text['subject']}\n\n{text['body']}"
     shown = "" if text is None else f"<pre tabindex=0 aria-label='text that goes out'>{escape(words)}</pre>"
     return (
-        f"<h4>What goes out (revision {told['revision']})</h4><p>To {escape(where)}, by {escape(told['channel'])}.</p>"
+        f"<h2>What goes out (revision {told['revision']})</h2><p>To {escape(where)}, by {escape(told['channel'])}.</p>"
         f"{why}{shown}<p>Byte for byte, SHA-256 <code>{told['sha256']}</code></p>"
         f"<pre tabindex=0 aria-label='bytes that go out'>{escape(told['content'])}</pre>"
     )

@@ -13,6 +13,7 @@ POLL_MS = 2000
 FEW = 5
 """That a card names of what waits."""
 
+_HEAD = "font-size:18px;font-weight:500;margin:0"
 LOADING = "Asking the service …"
 COLUMNS = ["Number", "Alert", "State", "Who edits", "Revision", "Changed (UTC)", "Told as"]
 
@@ -60,7 +61,7 @@ class View:
         )  # fmt: skip
 
     def _card(self, name: str, shown: Any) -> Any:
-        head = pmui.Typography(name, variant="h6", margin=(4, 12))
+        head = pn.pane.HTML(f'<h2 style="{_HEAD}">{name}</h2>', margin=(4, 12))
         body = pmui.Column(shown, margin=(0, 12, 8, 12), sizing_mode="stretch_width")
         paper = pmui.Paper(head, body, variant="outlined", sizing_mode="stretch_width", margin=0)
         size = {"xs": 12, "sm": 6, "lg": 12 // len(self.waiting)}

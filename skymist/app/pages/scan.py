@@ -54,7 +54,9 @@ class ScanPage:
         self._title = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 10))
         self._note = pmui.Alert(object="", severity="info", visible=False, sizing_mode="stretch_width")
         self._progress = Progress(theme=visit.look.theme, sizing_mode="stretch_width", margin=(0, 10))
-        self._asked = Progress(theme=visit.look.theme, sizing_mode="stretch_width", margin=(12, 10))
+        self._asked = Progress(
+            label="what was asked for", theme=visit.look.theme, sizing_mode="stretch_width", margin=(12, 10)
+        )
         self._map = pmui.Column(sizing_mode="stretch_width", margin=0)
         self._remix = pmui.Column(sizing_mode="stretch_width", margin=0)
         self._make_buttons()
@@ -150,7 +152,9 @@ class ScanPage:
             self._open.label = "Remix"
             return
         form = launch_form(self.visit, self.model.document["event_id"], self.model.document)
-        head = pmui.Typography("A scan like this one, with some words changed", variant="h6", margin=(8, 10, 0, 10))
+        head = pn.pane.HTML(
+            f'<h2 style="{_HEAD}">A scan like this one, with some words changed</h2>', margin=(8, 10, 0, 10)
+        )
         self._remix.objects = [pmui.Paper(head, form, sizing_mode="stretch_width", margin=(6, 10), elevation=2)]
         self._open.label = "Close remix"
 

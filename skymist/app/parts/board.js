@@ -72,8 +72,9 @@ function updateTable(section, table, model) {
 }
 
 export function render({ model }) {
-  const headline = element("h2", { role: "status" }), when = element("span", { class: "when" });
-  const head = element("div", { class: "headline" }, headline, when), title = element("h3");
+  const headline = element("span", { role: "status" }), when = element("span", { class: "when" });
+  const title = element("h2");
+  const head = element("div", { class: "headline" }, headline, when);
   const troubles = element("ul", { class: "troubles", "aria-label": "troubles" });
   const figures = element("dl", { class: "figures" }), tables = element("div", { class: "tables" }), footer = element("p", { class: "footer" });
   const root = element("div", { class: `board ${model.theme}` }, head, title, troubles, figures, tables, footer);

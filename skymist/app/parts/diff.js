@@ -14,7 +14,7 @@ function draw(model, root) {
   const head = element("p", { class: "head", role: "status" }, model.head || "", count ? "" : " – no difference");
   root.className = `diff ${model.theme}`;
   root.replaceChildren(head, ...model.parts.flatMap((part) => [
-    element("h4", {}, part.title), element("pre", { tabindex: "0", "aria-label": part.title }, ...part.pieces.map(piece))]));
+    element("h2", {}, part.title), element("pre", { tabindex: "0", "aria-label": part.title }, ...part.pieces.map(piece))]));
 }
 
 export function render({ model }) {

@@ -92,9 +92,9 @@ class Editor {
       element("label", { for: "subject" }, "Subject"), this.subject, this.subjectNote,
       element("label", { for: "body" }, "Text"), paper, keys, this.state, this.bar);
     this.findingList = element("ul", { class: "list" });
-    this.findingHead = element("h3");
+    this.findingHead = element("h2");
     this.factList = element("ul", { class: "list facts" });
-    this.factHead = element("h3");
+    this.factHead = element("h2");
     const side = element("section", { class: "side", "aria-label": "findings and facts" },
       this.findingHead, this.findingList, this.factHead, this.factList);
     this.root = element("div", { class: `editor ${this.model.theme}` }, this.text, side);

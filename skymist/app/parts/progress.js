@@ -37,7 +37,7 @@ export function render({ model }) {
     trouble: element("div", { role: "alert" }), levels: element("div", { class: "levels" }), numbers: element("div", {}),
     slow: element("div", {}), found: element("div", {}), facts: element("div", {}),
   };
-  const root = element("section", { class: `progress ${model.theme}`, "aria-label": "progress" }, ...Object.values(parts));
+  const root = element("section", { class: `progress ${model.theme}`, "aria-label": model.label }, ...Object.values(parts));
   const draw = {
     trouble: (words) => parts.trouble.replaceChildren(...(words ? [element("p", { class: "trouble" }, `⚠ ${words}`)] : [])),
     bars: (bars) => parts.levels.replaceChildren(...bars.map(bar)),

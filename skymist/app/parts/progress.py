@@ -24,6 +24,7 @@ class Progress(Told):
     """
 
     theme = param.String()
+    label = param.String(default="progress")
     content = param.String(default="{}", doc="All values as JSON: as a text they go ten times as fast")
 
     _esm = script("common", "progress")

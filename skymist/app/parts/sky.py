@@ -348,7 +348,7 @@ class SkyView(pn.viewable.Viewer):
         finally:
             self._filling = False
         told = "".join(f"<p>{escape(each)}</p>" for each in self.sources.words())
-        self.chance.object = f'<div class="words"><h3>What chance gives</h3>{told}</div>'
+        self.chance.object = f'<div class="words"><h2>What chance gives</h2>{told}</div>'
         self._draw_over()
 
 
