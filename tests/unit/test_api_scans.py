@@ -10,7 +10,7 @@ import pytest
 from serving import BOWL, Site, check_problem, opened, serving
 
 from skymist.api import ApiSettings
-from skymist.records import Database, scans, tables
+from skymist.records import Database
 from skymist.records.tables import ScanState
 
 
@@ -18,15 +18,6 @@ from skymist.records.tables import ScanState
 def site(database: Database, tmp_path: Path) -> Iterator[Site]:
     with serving(ApiSettings(database, str(tmp_path / "scans"))) as found:
         yield found
-
-
-def move(site: Site, scan_id: str, *states: ScanState, **values: Any) -> None:
-    with site.database.begin() as session:
-        scan = session.get_one(tables.Scan, scan_id)
-        for key, value in values.items():
-            setattr(scan, key, value)
-        for state in states:
-            scans.move(session, scan, state, "runner")
 
 
 def test_the_same_request_is_the_same_scan(site: Site) -> None:
@@ -103,8 +94,8 @@ def test_odd_bodies(known: tuple[Site, str], body: bytes) -> None:
 def test_lists_are_filtered_and_come_in_parts(site: Site) -> None:
     first, second = site.event(1), site.event(2, 137841)
     made = [site.scan(first, seed=k)["id"] for k in range(4)] + [site.scan(second, cone="10,10,5")["id"]]
-    move(site, made[1], ScanState.RUNNING, ScanState.COMPLETE, rule="gold")
-    move(site, made[2], ScanState.RUNNING)
+    site.move(made[1], ScanState.RUNNING, ScanState.COMPLETE, rule="gold")
+    site.move(made[2], ScanState.RUNNING)
 
     def found(query: str) -> list[str]:
         answer = site.call("viewer", "GET", f"/scans?{query}")
@@ -142,10 +133,10 @@ def test_scans_are_cancelled_run_again_and_deleted(site: Site) -> None:
     check_problem(site.call("analyst", "POST", f"{path}/workers", json={"workers": 6}), 409, "have not ended")
     again = site.call("analyst", "POST", f"{path}/rescan").json()
     assert (again["state"], again["attempt"]) == ("queued", 2)
-    move(site, scan, ScanState.RUNNING)
+    site.move(scan, ScanState.RUNNING)
     assert site.call("analyst", "POST", f"{path}/cancel").json()["wanted"] == "cancelled"
     assert site.call("viewer", "GET", f"{path}/progress").json()["wanted"] == "cancelled"
-    move(site, scan, ScanState.COMPLETE)
+    site.move(scan, ScanState.COMPLETE)
     check_problem(site.call("analyst", "DELETE", path), 409, "only ?force=true deletes it")
     assert site.call("analyst", "DELETE", f"{path}?force=true").status_code == 204
     check_problem(site.call("analyst", "DELETE", path), 410)
@@ -187,7 +178,7 @@ def test_a_scan_that_was_replaced_leads_to_the_new_one(site: Site) -> None:
     last = site.call("analyst", "POST", f"/scans/{new['id']}/remix", json=back).json()
     final = site.call("viewer", "GET", f"/scans/{old['id']}")
     assert final.headers["location"] == f"/v1/scans/{last['id']}"
-    move(site, last["id"], replaced_by=old["id"])  # a ring leads nowhere
+    site.move(last["id"], replaced_by=old["id"])  # a ring leads nowhere
     assert site.call("viewer", "GET", f"/scans/{old['id']}").status_code == 200
     check_problem(site.call("analyst", "POST", f"/scans/{old['id']}/remix", json={"changes": {}}), 422, "the same")
     wrong = {"changes": {"event": "x"}}

@@ -18,7 +18,6 @@ from skymist.app.pages.scan import ScanPage
 from skymist.app.visit import Visit, Visitor
 from skymist.client import Client, connect
 from skymist.errors import ConflictError, RequestError, StoreError
-from skymist.records import scans, tables
 from skymist.records.tables import ScanState
 
 SLOW = {"options": {"seconds": 0.01}}
@@ -254,7 +253,7 @@ def test_a_deleted_scan_can_be_brought_back(site: Site, analyst: Client) -> None
 
 def test_what_went_wrong_is_said(site: Site, analyst: Client) -> None:
     scan = site.scan(site.event(), seed=11)["id"]
-    move(site, scan, ScanState.RUNNING, ScanState.FAILED, error="the disk is full")
+    site.move(scan, ScanState.RUNNING, ScanState.FAILED, error="the disk is full")
     view = view_of(scan, analyst)
     assert (view.state, view.trouble) == ("failed", "the disk is full")
 
@@ -266,21 +265,12 @@ def test_trouble_of_a_running_scan_is_said(site: Site, analyst: Client) -> None:
         "eta": None, "slowest": [], "best": None, "workers": 0, "threads": 0, "done": 0, "total": 48, "nside": 0,
         "levels": [{"nside": 2, "done": 0, "failed": 0, "total": 48, "cell_seconds": None}],
     }  # fmt: skip
-    move(site, scan, ScanState.RUNNING, progress=progress)
+    site.move(scan, ScanState.RUNNING, progress=progress)
     view = view_of(scan, analyst)
     assert (view.trouble, view.numbers["remains"], view.bars[0]["note"]) == (
         "no worker is connected", "not known yet", ""
     )  # fmt: skip
     assert view.slow_cells == []
-
-
-def move(site: Site, scan_id: str, *states: ScanState, **values: Any) -> None:
-    with site.database.begin() as session:
-        scan = session.get_one(tables.Scan, scan_id)
-        for key, value in values.items():
-            setattr(scan, key, value)
-        for state in states:
-            scans.move(session, scan, state, "runner")
 
 
 def test_an_unknown_scan_is_named(viewer: Client) -> None:
