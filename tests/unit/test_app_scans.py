@@ -10,8 +10,9 @@ from serving import PULSES, TABLE, Site, opened, running, serving
 
 from skymist.api import ApiSettings
 from skymist.app.models import scan_rows
+from skymist.app.models.counts import of_scans
 from skymist.app.models.scan import ENDED
-from skymist.app.models.scans import EventChoice, ScanList, event_words
+from skymist.app.models.scans import STATE_FILTERS, EventChoice, ScanList, event_words
 from skymist.client import Client, connect
 from skymist.errors import RequestError
 from skymist.records import tables
@@ -69,12 +70,22 @@ def test_filters_show_what_they_say(site: Site, analyst: Client) -> None:
 
     assert found() == [mine, *made[::-1]]
     assert found(state="not ended") == [mine, *made[:0:-1]]
+    assert found(state="waiting") == [mine, *made[:0:-1]]
     assert found(state="cancelled") == [made[0]]
     assert found(alert="137840_2") == found(alert=" 137840/2 ") == [made[3]]
     assert found(reconstruction="cascade") == found(by="me") == [mine]
     assert found(by="rules") == [made[1]]
     assert found(by="people") == [mine, made[3], made[2], made[0]]
     assert found(by="me", reconstruction="bowl") == []
+
+
+def test_counts_lead_to_what_they_are_of() -> None:
+    found = of_scans({"running": 2, "queued": 1}, "waiting")
+    assert [(each["text"], each["href"], each["current"]) for each in found] == [
+        ("2 scans running", "/scans?state=running", False), ("1 scan waiting", "/scans?state=waiting", True)
+    ]  # fmt: skip
+    assert {each["key"] for each in found} <= set(STATE_FILTERS)
+    assert [each["text"] for each in of_scans({}, "")] == ["no scans running", "no scans waiting"]
 
 
 def test_an_alert_that_is_not_there_is_named(site: Site, analyst: Client) -> None:

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from skymist.app.launch import launch
-from skymist.app.pages import alerts, circular
+from skymist.app.pages import alerts, circular, scans
 from skymist.app.parts import alert_head, masthead
 from skymist.app.sitemap import PAGES
 from skymist.app.visit import ROLES
@@ -43,8 +43,9 @@ def test_each_page_has_its_section() -> None:
 
 
 def test_the_keys_are_those_that_work() -> None:
-    told = {(where, key.strip("`")) for key, where, _ in table("key")}
-    there = {"everywhere": masthead.KEYS, "alerts": alerts.KEYS, "alert": alert_head.KEYS, "circular": circular.KEYS}
+    told = {(where, key.strip("`")) for key, wheres, _ in table("key") for where in wheres.split(", ")}
+    there = {"everywhere": masthead.KEYS, "alerts": alerts.KEYS, "scans": scans.KEYS, "alert": alert_head.KEYS,
+             "circular": circular.KEYS}  # fmt: skip
     assert told == {(where, key) for where, keys in there.items() for key in keys}
 
 

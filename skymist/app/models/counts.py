@@ -1,4 +1,4 @@
-"""What heads the list of alerts: how much there is to do, and whether anybody still tells us of new events."""
+"""What heads the lists: how much there is to do, and whether anybody still tells us of new events."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -72,6 +72,23 @@ class Counts(param.Parameterized):
         heard = len(self.streams) - len(deaf)
         words = f"{_counted(heard, 'stream')} listening"
         return [*([{"key": "streams", "text": words, "href": "/operations", "leave": True}] if heard else []), *said]
+
+
+def of_scans(scans: Mapping[str, int], shown: str) -> list[dict[str, Any]]:
+    """Return in words how many scans have not ended, with what of the list of scans each count is of.
+
+    Parameters
+    ----------
+    scans : mapping of str to int
+        How many are in a state, as GET /v1/overview tells.
+    shown : str
+        Filter of states that the list has now, see `skymist.app.models.scans.STATE_FILTERS`.
+    """
+    counts = {"running": scans.get("running", 0), "waiting": scans.get("waiting", 0) + scans.get("queued", 0)}
+    return [
+        {"key": key, "text": f"{_counted(count, 'scan')} {key}", "href": f"/scans?state={key}", "current": shown == key}
+        for key, count in counts.items()
+    ]
 
 
 def _counted(count: int, noun: str) -> str:

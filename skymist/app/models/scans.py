@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from skymist.client.service import Client
 
 STATE_FILTERS = {
-    "": (), "not ended": ("waiting", "queued", "running"), "running": ("running",), "complete": ("complete",),
-    "failed": ("failed",), "cancelled": ("cancelled",),
+    "": (), "not ended": ("waiting", "queued", "running"), "waiting": ("waiting", "queued"), "running": ("running",),
+    "complete": ("complete",), "failed": ("failed",), "cancelled": ("cancelled",),
 }  # fmt: skip
 BY_FILTERS = ("", "me", "people", "rules")
 

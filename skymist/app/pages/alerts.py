@@ -58,7 +58,7 @@ class _Desk:
         self.unread: _Unread | None = None
         self._counted = self._dated = 0.0
         self.headline = Headline(
-            title="Alerts", label="how much there is to do", search_label="Search name or run_event",
+            label="how much there is to do", search_label="Search name or run_event",
             words=self.alerts.words, views=[{"key": "", "text": text} for _, text in _VIEWS], theme=visit.look.theme,
             sizing_mode="stretch_width",
         )  # fmt: skip

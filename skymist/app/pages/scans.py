@@ -1,5 +1,6 @@
 """All scans, live, and the form for a new one."""
 
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -7,6 +8,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from skymist.app.models import scan_rows
+from skymist.app.models.counts import of_scans
 from skymist.app.models.launch import Launch
 from skymist.app.models.scans import BY_FILTERS, STATE_FILTERS, EventChoice, ScanList
 from skymist.app.parts import table
@@ -18,6 +20,10 @@ from skymist.app.visit import Visit
 
 PERIOD_MS = 1000
 """Between looks for what is new."""
+COUNTS_S = 10.0
+"""Between looks at counts of the site though nothing has changed."""
+
+KEYS = table.KEYS
 
 _HINT = "Choose an event that the service knows, or send the file of one in: any format that skymist reads."
 
@@ -25,7 +31,7 @@ _HINT = "Choose an event that the service knows, or send the file of one in: any
 def page(visit: Visit) -> Any:
     """Return the page."""
     view = ScansPage(visit).view
-    view.skymist_keys = table.KEYS
+    view.skymist_keys = KEYS
     return view
 
 
@@ -38,11 +44,11 @@ class ScansPage:
     """
 
     def __init__(self, visit: Visit) -> None:
-        self.visit, self.here = visit, pn.state.location is not None
+        self.visit, self.here, self._counted = visit, pn.state.location is not None, 0.0
         self.scans = ScanList(visit.client, visit.visitor.name).take(visit.query)
         self.choice = EventChoice(event=visit.query.get("event", ""))
         shown: dict[str, Any] = {"theme": visit.look.theme, "sizing_mode": "stretch_width"}
-        self.headline = Headline(title="Scans", **shown)
+        self.headline = Headline(label="scans that have not ended", **shown)
         self.filters = Filters(
             fields=_fields(self.scans.reconstruction), values=self.scans.values(), label="filters of the list", **shown
         )
@@ -60,6 +66,7 @@ class ScansPage:
 
     def _connect(self) -> None:
         guarded, scans = self.visit.guarded, self.scans
+        self.headline.on_choose(guarded(lambda key: self.clear(state="" if scans.state == key else key)))
         self._open.on_click(guarded(self._toggle_new))
         self.filters.on_change(guarded(self.filter))
         self.table.param.watch(guarded(self.moved), ["page", "selected"])
@@ -84,8 +91,12 @@ class ScansPage:
         if name in ScanList.FILTERS:
             self.scans.accept(name, text)
         elif not name:
-            self.scans.clear()
-            self.table.param.update(page=self.scans.page, selected=self.scans.selected)
+            self.clear()
+
+    def clear(self, **changes: Any) -> None:
+        """Look for everything, but for some changes."""
+        self.scans.clear(**changes)
+        self.table.param.update(page=self.scans.page, selected=self.scans.selected)
 
     def changed(self, *events: Any) -> None:
         """Show what is looked for now; another search begins at its first page."""
@@ -106,6 +117,13 @@ class ScansPage:
         """Show what is new."""
         if self.scans.look():
             self.show()
+        elif time.monotonic() > self._counted + COUNTS_S:
+            self.count()
+
+    def count(self) -> None:
+        """Show how many there are that have not ended."""
+        self._counted = time.monotonic()
+        self.headline.items = of_scans(self.visit.client.overview()["scans"], self.scans.state)
 
     def show(self) -> None:
         """Show the rows."""
@@ -115,6 +133,7 @@ class ScansPage:
             news=scans.trouble or (f"{len(scans.fresh)} new" if scans.fresh else ""),
         )  # fmt: skip
         self.filters.values = scans.values()
+        self.count()
         self.show_address()
 
     def show_address(self) -> None:

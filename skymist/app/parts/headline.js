@@ -9,8 +9,7 @@ export function render({ model }) {
   const views = element("ul"), nav = element("nav", { "aria-label": "parts of this page" }, views);
   const second = element("div", { class: "second" }, ...(model.views.length ? [nav] : []),
     ...(model.search_label ? [search] : []));
-  const title = element("h1", { class: "unseen" }, model.title);
-  const root = element("div", { class: `above ${model.theme}` }, ...(model.title ? [title] : []), line, second);
+  const root = element("div", { class: `above ${model.theme}` }, line, second);
   let waiting = null, said = -PAUSE_MS;
 
   function itemOf(item) {

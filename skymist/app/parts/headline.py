@@ -19,7 +19,6 @@ class Headline(JSComponent):
     instead, unless it has ``leave``), ``kind`` (``need`` or ``bad`` stand out) and ``current`` (that is what is shown).
     """
 
-    title = param.String(doc="Of the page, for screen readers")
     items = param.List()
     views = param.List(doc="Parts of the page, as items")
     label = param.String(doc="What the counts are of")
