@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from serving import PULSES, TABLE, Site, check_problem, serving
-from unit.test_api_scans import move
 
 from skymist.api import ApiSettings
 from skymist.records import Database, tables
@@ -164,8 +163,8 @@ def test_numbers_for_prometheus(site: Site) -> None:
     site.call("analyst", "POST", "/notices", content=notice())
     site.call("analyst", "POST", "/notices", content=b"{")
     scan = site.scan(site.event())["id"]
-    move(site, scan, ScanState.RUNNING, started=now())
-    move(site, scan, ScanState.COMPLETE)
+    site.move(scan, ScanState.RUNNING, started=now())
+    site.move(scan, ScanState.COMPLETE)
     with site.database.begin() as session:
         session.add(tables.Stream(name="gcn", lag=3, heard=now()))
     text = site.call("viewer", "GET", "/metrics").text

@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import pytest
 from serving import Site, check_problem, opened, serving
-from unit.test_api_scans import move
 
 from skymist.api import ApiSettings, Limits
 from skymist.api.live import Live
@@ -49,14 +48,14 @@ def test_a_scan_is_watched_until_it_has_ended(site: Site) -> None:
         assert answer.headers["cache-control"] == "no-store"
         events = told(answer)
         assert [next(events)[0], next(events)[1]["progress"]] == ["state", None]
-        move(site, scan, ScanState.RUNNING)
+        site.move(scan, ScanState.RUNNING)
         assert next(events)[1]["state"] == "running"
         next(events)
         for share in (0.25, 0.5):
-            move(site, scan, progress={"share": share})
+            site.move(scan, progress={"share": share})
             name, snapshot = next(events)
             assert (name, snapshot["progress"]) == ("progress", {"share": share})
-        move(site, scan, ScanState.COMPLETE)
+        site.move(scan, ScanState.COMPLETE)
         assert [name for name, _ in events] == ["state", "progress", "end"]
     ended = site.call("viewer", "GET", f"/scans/{scan}/events")
     assert [name for name, _ in told(ended)] == ["state", "progress", "end"]
@@ -75,7 +74,7 @@ def test_one_look_serves_all_who_watch(quick: Site, monkeypatch: pytest.MonkeyPa
         assert [next(each)[0] for each in events] == ["state"] * 3
         check_problem(quick.call("operator", "GET", f"/scans/{scan}/events"), 503, "too many clients watch")
         assert all(ids == [scan] for ids in looks)
-        move(quick, scan, ScanState.CANCELLED)
+        quick.move(scan, ScanState.CANCELLED)
         assert [[name for name, _ in each][-1] for each in events] == ["end"] * 3
     count = len(looks)
     assert quick.call("viewer", "GET", f"/scans/{scan}/events").status_code == 200

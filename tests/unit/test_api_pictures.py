@@ -11,7 +11,6 @@ import pytest
 from maps import ATTRIBUTES, random_map
 from obstore.store import MemoryStore
 from serving import Site, check_problem, opened, serving
-from unit.test_api_scans import move
 
 from skymist.api import picturing
 from skymist.api.picturing import Pictures
@@ -104,7 +103,7 @@ def test_cells_that_all_failed_are_no_map_yet(site: Site) -> None:
 
 def test_a_deleted_scan_has_no_picture(site: Site) -> None:
     scan = site.scan(site.event(), seed=4)
-    move(site, scan["id"], ScanState.RUNNING, ScanState.FAILED)
+    site.move(scan["id"], ScanState.RUNNING, ScanState.FAILED)
     assert site.call("operator", "DELETE", f"/scans/{scan['id']}").is_success
     check_problem(ask(site, scan), 410, "was deleted")
 

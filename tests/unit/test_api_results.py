@@ -11,7 +11,6 @@ import xarray as xr
 import zarr
 from distributed import Client
 from serving import Site, check_problem, opened, serving
-from unit.test_api_scans import move
 
 from skymist import cluster
 from skymist.model import skymap
@@ -113,7 +112,7 @@ def test_what_was_made_at_the_end_is_not_made_again(site: Site, event: str, clie
     file.write_bytes(b"made before")
     with site.database.begin() as session:
         session.add(Artifact(scan_id=scan, kind="png", url=str(file), sha256="", size=11))
-    move(site, scan, ScanState.RUNNING, ScanState.COMPLETE, summary={"kept": True})
+    site.move(scan, ScanState.RUNNING, ScanState.COMPLETE, summary={"kept": True})
     path = f"/scans/{scan}/result"
     assert site.call("viewer", "GET", f"{path}?format=png").content == b"made before"
     assert site.call("viewer", "GET", path).json() == {"kept": True}

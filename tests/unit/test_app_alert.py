@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from desks import notice, scan, take_notice
 from serving import Site, opened, running, serving
-from unit.test_api_scans import move
 
 import skymist
 from skymist.api import ApiSettings
@@ -181,13 +180,13 @@ def test_what_is_new_is_seen(site: Site, people: dict[str, Client], settings: Ap
 
 def test_how_far_a_scan_is_is_seen_though_nothing_else_is_new(site: Site, people: dict[str, Client]) -> None:
     asked = site.scan(site.event())["id"]
-    move(site, asked, ScanState.RUNNING)
+    site.move(asked, ScanState.RUNNING)
     found = view(people)
     assert not found.refresh()
-    move(site, asked, progress={"done": 30, "total": 120, "eta": 200.0})
+    site.move(asked, progress={"done": 30, "total": 120, "eta": 200.0})
     assert found.refresh()
     assert found.head["scans"][0]["words"] == "running, 25%, 3.3 min left"
-    move(site, asked, wanted="cancelled")
+    site.move(asked, wanted="cancelled")
     assert found.refresh()
     assert found.head["scans"][0]["words"] == "is being cancelled"
 

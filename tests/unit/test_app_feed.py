@@ -10,7 +10,6 @@ import httpx
 import pytest
 from serving import Site, opened, serving
 from unit.test_api_pictures import add, growing_map
-from unit.test_api_scans import move
 
 from skymist.app import feed
 from skymist.app.feed import News
@@ -77,14 +76,14 @@ def test_a_scan_is_followed_from_its_first_cell_to_its_end(site: Site) -> None:
     with watching(site, scan) as one:
         first = one.until(lambda news: news.progress is not None)
         assert (first.picture, first.progress["state"], first.ended) == (None, "queued", False)
-        move(site, scan["id"], ScanState.RUNNING)
+        site.move(scan["id"], ScanState.RUNNING)
         with growing_map(site, scan) as store:
             add(store, 0, 50)
             assert not one.cells(50).ended
             add(store, 50, 90)
             one.cells(90)
             store.commit(complete=True)
-        move(site, scan["id"], ScanState.COMPLETE)
+        site.move(scan["id"], ScanState.COMPLETE)
         last = one.until(lambda news: news.ended)
     assert (last.picture["complete"], last.progress["state"], last.trouble) == (True, "complete", "")
     with watching(site, scan) as late:  # who comes then gets it at once, and no more
