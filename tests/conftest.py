@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,3 +68,17 @@ def pytest_configure() -> None:
     settings.load_profile("repeatable")
     for name in ("kernels", "cascade_kernels", "cascade_pair_kernels", "losses_kernels"):
         kernels(f"skymist.reco.{name}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test an id of its own: of several with the same one, pytest-xdist runs one, and says nothing.
+
+    With pytest 9.2, schemathesis has all operations of a test under one id.
+    """
+    for item in items:
+        if item.name not in item.nodeid:
+            head, _, _ = item.nodeid.rpartition("::")
+            setattr(item, "_id", type(item._id).parse(f"{head}::{item.name}"))  # noqa: B010 (it is the library's)
+    twice = [nodeid for nodeid, count in Counter(item.nodeid for item in items).items() if count > 1]
+    if twice:
+        raise pytest.UsageError(f"several tests are called {twice[0]}")

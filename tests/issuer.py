@@ -106,6 +106,8 @@ def issuing() -> Iterator[Issuer]:
     with Issuer() as found:
         thread = threading.Thread(target=found.serve_forever)
         thread.start()
-        yield found
-        found.shutdown()
-        thread.join()
+        try:
+            yield found
+        finally:
+            found.shutdown()
+            thread.join()

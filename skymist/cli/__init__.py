@@ -13,6 +13,7 @@ from skymist.cli.archive import archive
 from skymist.cli.calibrate import calibrate
 from skymist.cli.cluster import cluster, cluster_options
 from skymist.cli.db import db
+from skymist.cli.doctor import doctor
 from skymist.cli.draw import draw_event, draw_map
 from skymist.cli.energy import energy
 from skymist.cli.evaluate import evaluate
@@ -239,7 +240,7 @@ def events_fetch(name: str, mirror: Path | None) -> None:
 events.add_command(draw_event)
 sky_map.add_command(draw_map)
 for command in (
-    alerts, archive, calibrate, catalogs, circular, cluster, db, energy, evaluate, match, notice, quarantine, reproduce,
-    scans, serve, simulate, sky_map, stream, token,
+    alerts, archive, calibrate, catalogs, circular, cluster, db, doctor, energy, evaluate, match, notice, quarantine,
+    reproduce, scans, serve, simulate, sky_map, stream, token,
 ):  # fmt: skip
     skymist.add_command(command)
