@@ -1,4 +1,4 @@
-# Scheduler and workers in Kubernetes, and a client there (docs/cloud.md):
+# Scheduler and workers in Kubernetes, and a client there (docs/howto/cloud.md):
 #   docker build --tag REGISTRY/skymist:0.1.0 .
 # Python and Dask must be those of the machine that starts the scan: --build-arg PYTHON=3.12
 ARG PYTHON=3.11

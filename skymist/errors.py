@@ -49,7 +49,13 @@ class ReadError(SkymistError):
         return f"{where}: {self.reason}" if where else self.reason
 
     def within(self, source: str) -> "ReadError":
-        """Return the same error, told as part of `source`."""
+        """Return the same error, told as part of `source`.
+
+        Parameters
+        ----------
+        source : str
+            What holds that which could not be read, such as an archive.
+        """
         inner = f"{source}: {self.source}" if self.source else source
         return ReadError(self.reason, inner, self.offset)
 

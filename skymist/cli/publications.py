@@ -31,7 +31,7 @@ WAIT_S = 120.0
 
 config_option = click.option(
     "--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), envvar="SKYMIST_CONFIG", show_envvar=True,
-    help="Settings of the site: who reports, catalogs, and how to send (docs/circulars.md).",
+    help="Settings of the site: who reports, catalogs, and how to send (docs/howto/circulars.md).",
 )  # fmt: skip
 _number = click.argument("number", metavar="ID", type=click.IntRange(min=1))
 _revision = click.option("--revision", type=click.IntRange(min=1), metavar="N", help="The last one by default.")
@@ -425,7 +425,9 @@ def _courier(kind: str, database: str, config: Path | None) -> "Iterator[Courier
     try:
         if kind not in channels:
             where = "circulars: gcn" if kind == "circular" else "notices"
-            raise RequestError(f"no settings say where {kind}s are sent: --config with {where} (docs/circulars.md)")
+            raise RequestError(
+                f"no settings say where {kind}s are sent: --config with {where} (docs/howto/circulars.md)"
+            )
         with opened(database) as records:
             yield Courier(records, channels, real=real)
     finally:

@@ -199,7 +199,14 @@ def kept_token(url: str) -> str | None:
 
 
 def remember_token(url: str, token: str) -> Path:
-    """Keep a token for this user, in the place of an earlier one of that service, and return the file it is in."""
+    """Keep a token for this user, in the place of an earlier one of that service, and return the file it is in.
+
+    Parameters
+    ----------
+    url : str
+        Of the service.
+    token : str
+    """
     file = _tokens_file()
     tokens = {**_kept(file), checked(url): token}
     file.parent.mkdir(parents=True, exist_ok=True)

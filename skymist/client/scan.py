@@ -53,21 +53,51 @@ class Scan:
         return str(self.document["id"])
 
     def matches(self, *catalogs: str, calibration: str | None = None) -> dict[str, Any]:
-        """Return the sources of catalogs in its regions, and what chance gives; of all catalogs if none is named."""
+        """Return the sources of catalogs in its regions, and what chance gives; of all catalogs if none is named.
+
+        Parameters
+        ----------
+        *catalogs : str
+            Names of catalogs.
+        calibration : str, optional
+            Of the regions; the service's usual ones if not given.
+        """
         query = {"catalog": list(catalogs) or None, "calibration": calibration}
         return dict(self._calls.get(f"scans/{self.id}/matches", query))
 
     def regions(self, calibration: str | None = None) -> dict[str, Any]:
-        """Return how large its regions are: cells, contours, errors in three conventions, by every calibration."""
+        """Return how large its regions are: cells, contours, errors in three conventions, by every calibration.
+
+        Parameters
+        ----------
+        calibration : str, optional
+            Of the regions; the service's usual ones if not given.
+        """
         return dict(self._calls.get(f"scans/{self.id}/regions", {"calibration": calibration}))
 
     def position(self, ra: float, dec: float, calibration: str | None = None) -> dict[str, Any]:
-        """Return what its map says of a position (degrees, ICRS): TS, searched probability, and in which regions."""
+        """Return what its map says of a position (degrees, ICRS): TS, searched probability, and in which regions.
+
+        Parameters
+        ----------
+        ra, dec : float
+            ICRS, degrees.
+        calibration : str, optional
+            Of the regions; the service's usual ones if not given.
+        """
         query = {"ra": ra % 360, "dec": dec, "calibration": calibration}
         return dict(self._calls.get(f"scans/{self.id}/position", query))
 
     def difference(self, other: "Scan | str", calibration: str | None = None) -> dict[str, Any]:
-        """Return how its map (a) compares with that of another scan (b), which may be given by its id."""
+        """Return how its map (a) compares with that of another scan (b), which may be given by its id.
+
+        Parameters
+        ----------
+        other : Scan or str
+            Or its id.
+        calibration : str, optional
+            Of the regions; the service's usual ones if not given.
+        """
         query = {"other": other.id if isinstance(other, Scan) else other, "calibration": calibration}
         return dict(self._calls.get(f"scans/{self.id}/difference", query))
 
@@ -86,6 +116,11 @@ class Scan:
         """Return its id, state and progress as they are now, which is cheaper than `refresh`; keep them, too.
 
         The id is another one if another scan took its place.
+
+        Parameters
+        ----------
+        patience_s : float
+            Seconds for which it is tried again while the service does not answer.
         """
         told = dict(self._calls.get(f"scans/{self.id}/progress", patience_s=patience_s))
         self.document = {**self.document, **told} if told["id"] == self.id else told
@@ -130,7 +165,13 @@ class Scan:
         return {"zarr": f"{scan}/zarr", **{kind: f"{scan}/result?format={kind}" for kind in ("fits", "png")}}
 
     def refresh(self) -> Self:
-        """Ask how it is now."""
+        """Ask how it is now.
+
+        Returns
+        -------
+        Scan
+            This one, as it is then.
+        """
         self.document = self._calls.get(f"scans/{self.id}", patience_s=OUTAGE_S)
         return self
 
@@ -141,6 +182,11 @@ class Scan:
         ----------
         on_progress : callable
             Is told how far it is.
+
+        Returns
+        -------
+        Scan
+            This one, as it is then.
 
         Raises
         ------
@@ -171,6 +217,11 @@ class Scan:
             zarr, or a format of ``skymist map export``, such as fits, png, csv, geojson or moc.
         path : str or path
 
+        Returns
+        -------
+        Path
+            Where it is.
+
         Raises
         ------
         RequestError
@@ -192,24 +243,66 @@ class Scan:
         return whole
 
     def cancel(self) -> Self:
-        """Cancel it; what was computed is kept."""
+        """Cancel it; what was computed is kept.
+
+        Returns
+        -------
+        Scan
+            This one, as it is then.
+        """
         return self._ask("cancel")
 
     def rescan(self) -> Self:
-        """Run it once more, after it has ended; what was computed and kept is not computed again."""
+        """Run it once more, after it has ended; what was computed and kept is not computed again.
+
+        Returns
+        -------
+        Scan
+            This one, as it is then.
+        """
         return self._ask("rescan")
 
     def remix(self, *, replace: bool = False, **changes: Any) -> "Scan":
-        """Ask for a scan like this one with some words of the wish changed, maybe in its place."""
+        """Ask for a scan like this one with some words of the wish changed, maybe in its place.
+
+        Parameters
+        ----------
+        replace : bool
+            Whether the new one takes the place of this one.
+        **changes
+            Words of the wish, as for `Client.scan`.
+
+        Returns
+        -------
+        Scan
+            The new one.
+        """
         path, body = f"scans/{self.id}/remix", {"changes": changes, "replace": replace}
         return Scan(self._calls, self._calls.post(path, body, once=False))
 
     def set_workers(self, number: int) -> Self:
-        """Have it run with so many workers."""
+        """Have it run with so many workers.
+
+        Parameters
+        ----------
+        number : int
+            At least 1.
+
+        Returns
+        -------
+        Scan
+            This one, as it is then.
+        """
         return self._ask("workers", workers=number)
 
     def delete(self, *, force: bool = False) -> None:
-        """Hide it, a complete one only by force; its map is kept, and `rescan` brings it back."""
+        """Hide it, a complete one only by force; its map is kept, and `rescan` brings it back.
+
+        Parameters
+        ----------
+        force : bool
+            Whether a complete one is hidden, too.
+        """
         query = {"force": "true"} if force else None
         self._calls.call("DELETE", f"scans/{self.id}", lambda _: None, once=True, params=query)
 

@@ -88,6 +88,11 @@ class Client:
         **wish
             As for ``skymist scan``: reco, options, levels, cone, seeds, seed, level_options.
 
+        Returns
+        -------
+        Scan
+            Which may be complete already.
+
         Raises
         ------
         RequestError
@@ -99,7 +104,13 @@ class Client:
         return Scan(self._calls, self._calls.post("scans", body, once=False))
 
     def get_scan(self, scan_id: str) -> "Scan":
-        """Return a scan by its id or the beginning of it."""
+        """Return a scan by its id or the beginning of it.
+
+        Parameters
+        ----------
+        scan_id : str
+            SHA-256 of the request, or its first digits.
+        """
         return Scan(self._calls, self._calls.get(f"scans/{quoted(scan_id)}"))
 
     def estimate(self, event: str, **body: Any) -> dict[str, Any]:
@@ -115,71 +126,193 @@ class Client:
         return self._calls.post("estimates", {"event": event, **body}, once=False)
 
     def refer(self, scan_id: str) -> "Scan":
-        """Return a scan of which no more than the id is known; nothing is asked yet."""
+        """Return a scan of which no more than the id is known; nothing is asked yet.
+
+        Parameters
+        ----------
+        scan_id : str
+            SHA-256 of the request.
+        """
         return Scan(self._calls, {"id": quoted(scan_id)})
 
     def scans(self, **filters: Any) -> Iterator["Scan"]:
-        """Yield scans, the latest first; `filters` are those of ``GET /v1/scans``."""
+        """Yield scans, the latest first; `filters` are those of ``GET /v1/scans``.
+
+        Parameters
+        ----------
+        **filters
+            Those of ``GET /v1/scans``.
+        """
         return (Scan(self._calls, each) for each in self._calls.pages("scans", filters))
 
     def scan_page(self, **filters: Any) -> dict[str, Any]:
-        """Return one part of that list: ``items``, and ``next``, which is None at the end; `filters` as above."""
+        """Return one part of that list: ``items``, and ``next``, which is None at the end; `filters` as above.
+
+        Parameters
+        ----------
+        **filters
+            Those of ``GET /v1/scans``.
+        """
         return dict(self._calls.get("scans", filters))
 
     def post_event(self, path: str | os.PathLike[str]) -> dict[str, Any]:
-        """Upload a file with an event, and return what became of it; the same content is the same event."""
+        """Upload a file with an event, and return what became of it; the same content is the same event.
+
+        Parameters
+        ----------
+        path : str or path
+            A file in any format that skymist reads.
+        """
         return self._calls.upload("events", Path(path))
 
     def post_notice(self, path: str | os.PathLike[str]) -> dict[str, Any]:
-        """Upload a file with a notice, and return what became of it."""
+        """Upload a file with a notice, and return what became of it.
+
+        Parameters
+        ----------
+        path : str or path
+            A notice as JSON, VOEvent or text.
+        """
         return self._calls.upload("notices", Path(path))
 
     def post_content(self, kind: str, content: bytes, name: str = "") -> dict[str, Any]:
-        """Send the bytes of a notice or an event (``kind``), and return what became of it; `name` is of its file."""
+        """Send the bytes of a notice or an event (``kind``), and return what became of it; `name` is of its file.
+
+        Parameters
+        ----------
+        kind : str
+            ``event`` or ``notice``.
+        content : bytes
+        name : str
+            Of the file, whose ending may tell its format.
+        """
         return self._calls.send(f"{kind}s", content, name)
 
     def events(self, **filters: Any) -> Iterator[dict[str, Any]]:
-        """Yield events, the latest first."""
+        """Yield events, the latest first.
+
+        Parameters
+        ----------
+        **filters
+            Those of ``GET /v1/events``.
+        """
         return self._calls.pages("events", filters)
 
     def event(self, event: str) -> dict[str, Any]:
-        """Return what is known of an event, by its id, ``RUN_EVENT`` or the name of its alert."""
+        """Return what is known of an event, by its id, ``RUN_EVENT`` or the name of its alert.
+
+        Parameters
+        ----------
+        event : str
+            Its id, ``RUN_EVENT`` or the name of its alert.
+        """
         return dict(self._calls.get(f"events/{quoted(event)}"))
 
     def event_file(self, event: str) -> bytes:
-        """Return the file of an event, byte for byte as it came; `skymist.load_event` reads such files."""
+        """Return the file of an event, byte for byte as it came; `skymist.load_event` reads such files.
+
+        Parameters
+        ----------
+        event : str
+            As for `event`.
+        """
         return self._calls.call("GET", f"events/{quoted(event)}/file", lambda answer: bytes(answer.read()))
 
     def alerts(self, **filters: Any) -> Iterator[dict[str, Any]]:
-        """Yield alerts, the latest first; `filters` are those of ``GET /v1/alerts``."""
+        """Yield alerts, the latest first; `filters` are those of ``GET /v1/alerts``.
+
+        Parameters
+        ----------
+        **filters
+            Those of ``GET /v1/alerts``.
+        """
         return self._calls.pages("alerts", filters)
 
     def alert_page(self, **filters: Any) -> dict[str, Any]:
-        """Return one part of that list: ``items``, and ``next``, which is None at the end; `filters` as above."""
+        """Return one part of that list: ``items``, and ``next``, which is None at the end; `filters` as above.
+
+        Parameters
+        ----------
+        **filters
+            Those of ``GET /v1/alerts``.
+        """
         return dict(self._calls.get("alerts", filters))
 
     def alert(self, name: str, *, role: str = "observation") -> dict[str, Any]:
-        """Return what is known of an alert, by any of its names or ``RUN_EVENT``."""
+        """Return what is known of an alert, by any of its names or ``RUN_EVENT``.
+
+        Parameters
+        ----------
+        name : str
+            Any of its names, or ``RUN_EVENT``.
+        role : str
+            ``observation``, ``prediction`` or ``test``, which never mix.
+        """
         return dict(self._calls.get(_of_alert(name), {"role": role}))
 
     def revisions(self, name: str, *, role: str = "observation") -> Iterator[dict[str, Any]]:
-        """Yield all revisions of an alert in their order."""
+        """Yield all revisions of an alert in their order.
+
+        Parameters
+        ----------
+        name : str
+            Any of its names, or ``RUN_EVENT``.
+        role : str
+            ``observation``, ``prediction`` or ``test``, which never mix.
+        """
         return self._calls.pages(f"{_of_alert(name)}/revisions", {"role": role})
 
     def timeline(self, name: str, *, role: str = "observation") -> dict[str, Any]:
-        """Return all that happened to an alert: ``steps`` in order with latencies, and ``milestones``."""
+        """Return all that happened to an alert: ``steps`` in order with latencies, and ``milestones``.
+
+        Parameters
+        ----------
+        name : str
+            Any of its names, or ``RUN_EVENT``.
+        role : str
+            ``observation``, ``prediction`` or ``test``, which never mix.
+        """
         return dict(self._calls.get(f"{_of_alert(name)}/timeline", {"role": role}))
 
     def files(self, name: str, *, role: str = "observation") -> Iterator[dict[str, Any]]:
-        """Yield all files of an alert: of its scans, records, notices and events, each with its ``url``."""
+        """Yield all files of an alert: of its scans, records, notices and events, each with its ``url``.
+
+        Parameters
+        ----------
+        name : str
+            Any of its names, or ``RUN_EVENT``.
+        role : str
+            ``observation``, ``prediction`` or ``test``, which never mix.
+        """
         return self._calls.pages(f"{_of_alert(name)}/files", {"role": role})
 
     def message(self, input_id: str) -> bytes:
-        """Return a message byte for byte as it came, by its SHA-256."""
+        """Return a message byte for byte as it came, by its SHA-256.
+
+        Parameters
+        ----------
+        input_id : str
+            SHA-256 of the message.
+        """
         return self._calls.call("GET", f"inputs/{quoted(input_id)}/content", lambda answer: bytes(answer.read()))
 
     def retract(self, name: str, reason: str, *, role: str = "observation") -> dict[str, Any]:
-        """Add a retraction to an alert, with the reason in words."""
+        """Add a retraction to an alert, with the reason in words.
+
+        Parameters
+        ----------
+        name : str
+            Any of its names, or ``RUN_EVENT``.
+        reason : str
+            In words; it is told to all who see the alert.
+        role : str
+            ``observation``, ``prediction`` or ``test``, which never mix.
+
+        Returns
+        -------
+        dict
+            The alert as it is then.
+        """
         return self._calls.post(f"{_of_alert(name)}/retract", {"reason": reason, "role": role})
 
     @property
@@ -198,7 +331,13 @@ class Client:
         return self.publications("notice")
 
     def publications(self, kind: str) -> Publications:
-        """Return its circulars or notices."""
+        """Return its circulars or notices.
+
+        Parameters
+        ----------
+        kind : str
+            ``circular`` or ``notice``.
+        """
         return Publications(self._calls, kind)
 
     def reconstructions(self) -> Iterator[dict[str, Any]]:
@@ -218,7 +357,13 @@ class Client:
         return self._calls.pages("streams")
 
     def news(self, after: int | None = None) -> dict[str, Any]:
-        """Return what has happened (``items``), and what ``after`` takes to be told the rest later (``upto``)."""
+        """Return what has happened (``items``), and what ``after`` takes to be told the rest later (``upto``).
+
+        Parameters
+        ----------
+        after : int, optional
+            ``upto`` of the last answer; the latest news if not given.
+        """
         return dict(self._calls.get("news", {"after": after}))
 
     def operations(self) -> dict[str, Any]:
@@ -238,7 +383,18 @@ class Client:
         return self._calls.pages("quarantine")
 
     def retry(self, input_id: str) -> dict[str, Any]:
-        """Try once more to read one of them; `RequestError` with the reason, if that is still not possible."""
+        """Try once more to read one of them; `RequestError` with the reason, if that is still not possible.
+
+        Parameters
+        ----------
+        input_id : str
+            SHA-256 of the message.
+
+        Returns
+        -------
+        dict
+            What became of it.
+        """
         return self._calls.post(f"quarantine/{quoted(input_id)}/retry", {})
 
 

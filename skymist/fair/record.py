@@ -63,6 +63,7 @@ class Site:
     authority : str
         Of its identifiers: a name that it has registered with the IVOA, or ``example``.
     publisher : str
+        Who keeps it, as records and maps name them.
     creators : tuple of Agent
         Of maps and scans; of alerts it is who sent them.
     licence : str

@@ -41,7 +41,13 @@ class Columns:
 
     @classmethod
     def concatenate(cls, parts: Sequence[Self]) -> Self:
-        """Return the rows of all parts, one after the other."""
+        """Return the rows of all parts, one after the other.
+
+        Parameters
+        ----------
+        parts : sequence
+            Of this class, each with any number of rows.
+        """
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.LAYOUT))
 
     def tobytes(self) -> bytes:

@@ -125,6 +125,7 @@ def compare(
     a, b : xarray.Dataset
         Sky maps.
     containments : sequence of float
+        Of the regions that are compared, each between 0 and 1.
     calibration : str or Calibration
         Of the regions of both.
 

@@ -104,6 +104,15 @@ def contour(skymap: xr.Dataset, containment: float, calibration: str | Calibrati
     contour runs half-way to it. Where the level is the TS of a leaf itself, as with the calibration ``probability``,
     any level up to that of the next leaf is as good, and the contour is drawn in the middle.
 
+    Parameters
+    ----------
+    skymap : xarray.Dataset
+        A sky map.
+    containment : float
+        Share of the truth, between 0 and 1.
+    calibration : str or Calibration
+        Of the region.
+
     Raises
     ------
     RequestError, UnknownNameError, ReadError

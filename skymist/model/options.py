@@ -59,7 +59,12 @@ class Option:
         return f"{least} {self.name} <= {self.maximum:g}"
 
     def takes(self, value: Any) -> bool:
-        """Return whether a value keeps to the rule."""
+        """Return whether a value keeps to the rule.
+
+        Parameters
+        ----------
+        value : object
+        """
         if self.choices:
             return value in self.choices
         if not self.rule:
@@ -79,6 +84,15 @@ def limits(
     unit: str = "",
 ) -> dict[str, Any]:
     """Return the metadata of a field that is an option: which values it takes, see `Option`.
+
+    Parameters
+    ----------
+    above, minimum, maximum : float, optional
+        In the unit of the option: it is greater than `above`, and goes from `minimum` to `maximum`.
+    choices : tuple
+        Its only values.
+    unit : str
+        Such as ``m``; empty if it has none.
 
     Examples
     --------
@@ -116,6 +130,10 @@ _LIMITS = "unit", "above", "minimum", "maximum", "choices"
 
 def check(reconstruction: Any) -> None:
     """Refuse values that the options of a reconstruction do not take; for its ``__post_init__``.
+
+    Parameters
+    ----------
+    reconstruction : Reconstruction
 
     Raises
     ------

@@ -75,7 +75,12 @@ class Fit(Columns):
 
     @classmethod
     def failed(cls, n: int) -> Self:
-        """Return `n` rows that say that nothing could be fitted."""
+        """Return `n` rows that say that nothing could be fitted.
+
+        Parameters
+        ----------
+        n : int
+        """
         return cls(
             np.full(n, np.nan),
             np.full(n, np.nan, "<f4"),

@@ -46,7 +46,14 @@ class Calibration:
 
     @classmethod
     def of_table(cls, name: str, levels: Mapping[float, float]) -> "Calibration":
-        """Return a calibration that knows a few containments, such as levels from re-simulation."""
+        """Return a calibration that knows a few containments, such as levels from re-simulation.
+
+        Parameters
+        ----------
+        name : str
+        levels : mapping of float to float
+            TS level by containment.
+        """
 
         def look_up(_: xr.Dataset, containment: float) -> float:
             if containment not in levels:
@@ -76,12 +83,12 @@ class BestFit:
     uniq : int
         The cell.
     ra, dec : float
-        Its centre. This is the position that errors count from.
+        Its centre, ICRS in radians. This is the position that errors count from.
     nllh, energy_gev, time_ns : float
     vertex : tuple of float
         Metres, detector coordinates.
     ra_interpolated, dec_interpolated : float
-        The minimum of a paraboloid through the cells around; the centre where there is none.
+        The minimum of a paraboloid through the cells around, radians; the centre where there is none.
     """
 
     row: int
@@ -133,12 +140,27 @@ class Region:
     open: bool
 
     def contains(self, ra: ArrayLike, dec: ArrayLike) -> NDArray[np.bool_]:
-        """Return whether positions lie in the region."""
+        """Return whether positions lie in the region.
+
+        Parameters
+        ----------
+        ra, dec : float or array
+            ICRS, radians.
+        """
         return np.asarray(sky.find(self.cells, ra, dec) >= 0)
 
 
 def region(skymap: xr.Dataset, containment: float, calibration: str | Calibration = DEFAULT_CALIBRATION) -> Region:
     """Return the region that holds the truth with the given probability, as far as the calibration goes.
+
+    Parameters
+    ----------
+    skymap : xarray.Dataset
+        A sky map.
+    containment : float
+        Share of the truth, between 0 and 1.
+    calibration : str or Calibration
+        Which TS level that takes.
 
     Raises
     ------
@@ -232,6 +254,11 @@ def wilks_scale(ts: Floats, containment: float = 0.9) -> tuple[float, float]:
 
 def best_fit(skymap: xr.Dataset) -> BestFit:
     """Return the best cell and the interpolated minimum.
+
+    Parameters
+    ----------
+    skymap : xarray.Dataset
+        A sky map.
 
     Raises
     ------

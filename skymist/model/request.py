@@ -41,6 +41,12 @@ class Cone(NamedTuple):
     def parse(cls, text: str, event: Event | None = None) -> Self:
         """Read ``RA,DEC,RADIUS`` or, of a given event, ``SEED,RADIUS``; degrees.
 
+        Parameters
+        ----------
+        text : str
+        event : Event, optional
+            Whose earlier reconstructions may be named.
+
         Raises
         ------
         RequestError
@@ -92,7 +98,15 @@ class Cone(NamedTuple):
         return cls(ra % 360, dec, radius)
 
     def holds(self, uniq: Ints, margin_cells: float = 0.0) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Return which cells have their centre within the radius plus some cell widths, or hold the circle's centre."""
+        """Return which cells have their centre within the radius plus some cell widths, or hold the circle's centre.
+
+        Parameters
+        ----------
+        uniq : (n,) int64
+            NUNIQ numbers.
+        margin_cells : float
+            By how many widths of a cell the circle is larger for it.
+        """
         ra, dec = np.radians(self.ra), np.radians(self.dec)
         reach = np.radians(self.radius) + margin_cells * np.sqrt(sky.area_sr(uniq))
         middle = np.arange(uniq.size) == sky.find(uniq, ra, dec)
@@ -214,7 +228,12 @@ class ScanRequest:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Return the request that `to_dict` describes."""
+        """Return the request that `to_dict` describes.
+
+        Parameters
+        ----------
+        values : mapping
+        """
         levels = tuple(Level(*level) for level in values["levels"])
         cone = None if values["cone"] is None else Cone(*values["cone"])
         special = {int(nside): options for nside, options in values.get("level_options", {}).items()}

@@ -41,7 +41,14 @@ def read_event(source: str | Path, pulses: str | None = None) -> Event:
 
 
 def read_events(source: str | Path, pulses: str | None = None) -> Iterator[Event]:
-    """Read all events of a file, one after the other; see `read_event`."""
+    """Read all events of a file, one after the other; see `read_event`.
+
+    Parameters
+    ----------
+    source : str or Path
+    pulses : str, optional
+        As for `read_event`.
+    """
     path = Path(source)
     first, name = head(path), path.name.lower()
     for known in _formats().values():

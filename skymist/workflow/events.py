@@ -20,6 +20,7 @@ def load_event(source: str, pulses: str | None = None, mirror: Path | None = Non
     Parameters
     ----------
     source : str
+        A file, the name of a public event (``skymist events list``), or ``demo``.
     pulses : str, optional
         Pulse set; the event's usual one by default.
     mirror : Path, optional

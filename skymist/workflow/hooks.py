@@ -88,9 +88,13 @@ class Email:
     Attributes
     ----------
     host : str
+        Of the server.
     sender : str
+        Its address.
     to : sequence of str
+        Addresses.
     port : int
+        Of the server.
     user, password : str
         Empty: the server asks for none.
     tls : str

@@ -55,6 +55,15 @@ class Stopwatch:
 def load_reconstruction(name: str, options: Mapping[str, Any], seed: int = 0) -> Reconstruction:
     """Return a registered reconstruction with its options set; `seed` too, if it has that option.
 
+    Parameters
+    ----------
+    name : str
+        Of a built-in or a plug-in, such as ``track-mpe``.
+    options : mapping
+        Values, or text as it stands on a command line.
+    seed : int
+        Of its random numbers, if it has any.
+
     Raises
     ------
     UnknownNameError

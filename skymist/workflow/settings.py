@@ -15,7 +15,7 @@ from skymist.errors import ReadError, RequestError, UnknownNameError
 
 @dataclass(frozen=True)
 class ServiceSettings:
-    """Where things are, and who may come in; see ``docs/service.md``.
+    """Where things are, and who may come in; see ``docs/howto/service.md``.
 
     Attributes
     ----------

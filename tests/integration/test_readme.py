@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from guides import ROOT, commands
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-COMMANDS = re.findall(r"^\$ (skymist .+)$", README, re.MULTILINE)
+COMMANDS = commands("README.md")
 
 pytestmark = pytest.mark.integration
 

@@ -1,4 +1,4 @@
-"""What docs/archive.md says is so: its commands are run in their order, and so is its Python."""
+"""What docs/howto/archive.md says is so: its commands are run in their order, and so is its Python."""
 
 import json
 import re
@@ -25,6 +25,7 @@ from archives import content_hash
 from astropy.io.votable import parse_single_table
 from click.testing import CliRunner
 from desks import notice, scan, take_notice
+from guides import commands
 
 from skymist.api import ApiSettings, create_app
 from skymist.cli import skymist
@@ -36,7 +37,7 @@ from skymist.workflow.archive.settings import ArchiveSettings, archive_settings
 from skymist.workflow.settings import ServiceSettings
 from skymist.workflow.wish import Wish
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[2] / "docs" / "howto"
 GUIDE, SERVICE = ((DOCS / name).read_text(encoding="utf-8") for name in ("archive.md", "service.md"))
 NEAR = Wish("bowl", {"ra_deg": 40.2, "dec_deg": 10.1}, levels="2:0,8:12,64:12")
 HOME = "https://archive.example.org"
@@ -162,8 +163,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, account: Account) -> Iterator
 @pytest.fixture(scope="module")
 def told(home: Home) -> dict[str, str]:
     """What the commands of the guide print, one after the other."""
-    lines = [line.removeprefix("$ ") for block in blocks("console") for line in block.splitlines()]
-    return {line: home.ask(line) for line in lines}
+    return {line: home.ask(line) for line in commands("docs/howto/archive.md")}
 
 
 def read_settings(text: str, folder: Path) -> ArchiveSettings:

@@ -9,6 +9,8 @@ import pytest
 import yaml
 from detect_secrets.core.scan import scan_file
 from detect_secrets.settings import transient_settings
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import skymist
 from skymist.errors import ReadError, SkymistError, UnknownNameError
@@ -21,6 +23,16 @@ def test_environment_yml_lists_what_pyproject_lists() -> None:
     listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     wanted = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
     assert set(listed) - {"python" + PROJECT["requires-python"], "pip"} == set(wanted)
+
+
+def test_the_lock_has_a_version_of_everything_that_is_needed() -> None:
+    locked = [Requirement(line) for line in (ROOT / "requirements.lock").read_text().splitlines()]
+    here = {canonicalize_name(each.name): each for each in locked if each.marker is None or each.marker.evaluate()}
+    extras = PROJECT["optional-dependencies"].values()
+    for text in (*PROJECT["dependencies"], *(text for needed in extras for text in needed)):
+        needed = Requirement(text)
+        (pin,) = here[canonicalize_name(needed.name)].specifier
+        assert (pin.operator, needed.specifier.contains(pin.version)) == ("==", True), text
 
 
 def test_versions_agree() -> None:
@@ -47,7 +59,7 @@ SECRETS = (
     "NpmDetector", "OpenAIDetector", "PrivateKeyDetector", "PypiTokenDetector", "SendGridDetector", "SlackDetector",
     "SquareOAuthDetector", "StripeDetector", "TelegramBotTokenDetector", "TwilioKeyDetector",
 )  # fmt: skip
-"""What is a secret by its form; docs/security-review.md tells of what only looks like one."""
+"""What is a secret by its form; docs/explanation/security-review.md tells of what only looks like one."""
 
 
 def secrets_in(path: Path) -> set[str]:

@@ -1,4 +1,4 @@
-"""What docs/maps.md says is so: its commands are run in their order, and so is its Python."""
+"""What docs/howto/maps.md says is so: its commands are run in their order, and so is its Python."""
 
 import re
 import shlex
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from guides import commands
 from unit.test_exports import peaked_map, stored
 
 from skymist.cli import skymist
@@ -17,7 +18,7 @@ from skymist.model.region import region
 from skymist.store.zarr import read_skymap
 from skymist.workflow.exports import EXPORTS
 
-GUIDE = (Path(__file__).parents[2] / "docs" / "maps.md").read_text(encoding="utf-8")
+GUIDE = (Path(__file__).parents[2] / "docs" / "howto" / "maps.md").read_text(encoding="utf-8")
 
 
 def blocks(language: str) -> list[str]:
@@ -40,11 +41,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def told(folder: Path) -> dict[str, str]:
     """What the commands of the guide print, one after the other."""
-    lines = [line.removeprefix("$ ") for block in blocks("console") for line in block.splitlines()]
     found: dict[str, str] = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        for line in lines:
+        for line in commands("docs/howto/maps.md"):
             said = CliRunner().invoke(skymist, shlex.split(named(line))[1:])
             assert said.exit_code == 0, f"{line}\n{said.output}\n{said.exception!r}"
             found[line] = said.stdout

@@ -1,18 +1,23 @@
-"""What docs/service.md says is so."""
+"""What docs/howto/service.md says is so."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from guides import commands
 from serving import opened, running, serving
 
+import skymist
 from skymist.api import ApiSettings, Oidc, create_app
+from skymist.cli import skymist as command_line
 from skymist.records import Database, scans
 from skymist.records.tokens import Access
 from skymist.workflow.events import demo_path
 from skymist.workflow.settings import ServiceSettings
 
-GUIDE = (Path(__file__).parents[2] / "docs" / "service.md").read_text(encoding="utf-8")
+GUIDE = (Path(__file__).parents[2] / "docs" / "howto" / "service.md").read_text(encoding="utf-8")
 
 
 def block(language: str) -> str:
@@ -48,6 +53,25 @@ def test_the_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         names: dict[str, object] = {}
         exec(compile(block("python").replace("http://127.0.0.1:8642", site.url), "guide", "exec"), names)
     assert str(getattr(names["skymap"], "attrs", {})["request"])
+
+
+def test_the_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with opened(tmp_path) as settings, serving(settings) as site, running(settings):
+        monkeypatch.setenv("SKYMIST_TOKEN", site.tokens[Access.ANALYST])
+        monkeypatch.setenv("SKYMIST_DATABASE", str(tmp_path / "records.sqlite"))
+        scan = site.scan(site.event())["id"]
+        with skymist.connect(site.url) as service:
+            service.get_scan(scan).wait()
+        told: dict[str, str] = {}
+        for line in commands("docs/howto/service.md"):
+            (token,) = re.findall(r"\b([0-9a-f]{16})\b.*ANALYST", told.get("skymist token list", "")) or [""]
+            words = line.replace("http://127.0.0.1:8642", site.url).replace("ID", scan if "scans" in line else token)
+            done = CliRunner().invoke(command_line, shlex.split(words)[1:])
+            assert done.exit_code == 0, f"{words}\n{done.output}\n{done.exception!r}"
+            told[line] = done.stdout
+        assert len(list((tmp_path / "maps").glob("*.zarr"))) == 1
+        assert "skymist_" in told["skymist token create --role analyst --owner ANALYST --days 30"]
 
 
 def test_people_log_in_by_the_settings_that_are_shown(tmp_path: Path) -> None:

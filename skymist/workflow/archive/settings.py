@@ -30,6 +30,7 @@ class SnapshotSettings:
     to : str
         Folder or URL; each copy has a folder of its own in it.
     every_hours : float
+        From the beginning of one to that of the next.
     keep : int
         How many of the latest are kept.
 
@@ -109,7 +110,7 @@ def archive_settings(
     Parameters
     ----------
     archive : mapping or None
-        Of the settings; see ``docs/archive.md``.
+        Of the settings; see ``docs/howto/archive.md``.
     authority : str
         That of its notices, which counts if the archive has none of its own.
     environment : mapping
