@@ -4,12 +4,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test benchmark clean
+.PHONY: help demo test docs bench lock clean
 
 help:
 	@echo "make demo       scan the bundled event (sets itself up)"
 	@echo "make test       run all checks and tests (sets itself up)"
-	@echo "make benchmark  measure speed, as ratios (needs ../shared/data)"
+	@echo "make docs       build the documentation into docs/_build (sets itself up)"
+	@echo "make bench      measure again what benchmarks/RESULTS.md says (needs ../shared/data)"
+	@echo "make lock       take the newest versions of all that skymist needs into requirements.lock"
 	@echo "make clean      remove what the others made"
 
 demo: .venv/core
@@ -19,14 +21,22 @@ demo: .venv/core
 test: .venv/dev
 	@echo "--- style";  $(BIN)/ruff check --quiet && $(BIN)/ruff format --check --quiet && echo ok
 	@echo "--- types";  $(BIN)/mypy
-	@echo "--- layers"; $(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+	@echo "--- layers"; $(BIN)/lint-imports
 	@echo "--- tests";  $(BIN)/pytest -q --numprocesses 2 --dist loadfile
 
-benchmark: .venv/dev
+docs: .venv/dev
+	@$(BIN)/sphinx-build --quiet --fail-on-warning --nitpicky --keep-going -b html docs docs/_build
+	@echo docs/_build/index.html
+
+bench: .venv/dev
 	@for script in benchmarks/*.py; do echo "--- $$script"; $(BIN)/python $$script || exit 1; done
 
+lock: .venv/uv
+	@$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --all-extras --no-annotate \
+	    --no-header --output-file requirements.lock
+
 clean:
-	rm -rf .venv scans .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv scans docs/_build docs/tutorials/notebooks .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .venv/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -44,7 +54,8 @@ INSTALL = $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/pytho
 	@$(BIN)/python -m compileall -q skymist
 	@touch $@
 
-.venv/dev: .venv/uv pyproject.toml tests/plugin/pyproject.toml
-	@$(INSTALL) '.[dev,servers]' --editable tests/plugin
+# The same versions for everybody who works on it, and in CI; who installs skymist takes what pyproject.toml allows.
+.venv/dev: .venv/uv pyproject.toml requirements.lock tests/plugin/pyproject.toml
+	@$(INSTALL) '.[dev,servers]' --editable tests/plugin --constraint requirements.lock
 	@$(BIN)/python -m compileall -q skymist
 	@touch $@ .venv/core
