@@ -1,8 +1,7 @@
-"""The example of CONTRIBUTING, installed as a package of its own: what a plug-in can count on."""
+"""The example of the tutorial, installed as a package of its own: what a plug-in can count on."""
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +16,7 @@ from skymist.model.reconstruction import Reconstruction
 from skymist.testing import check_coverage, check_reconstruction
 from skymist.workflow.simulate import simulate_event
 
-NAME, HERE = "tutorial-line", Path(__file__).parent
+NAME = "tutorial-line"
 
 
 @pytest.fixture(scope="module")
@@ -63,11 +62,3 @@ def test_the_command_line_takes_it(
     assert document["cells"] == cells
     places = [np.radians(document[key][angle]) for key in ("best", "truth") for angle in ("ra", "dec")]
     assert np.degrees(sky.separation(*places)) < 10
-
-
-def test_contributing_shows_it() -> None:
-    shown = re.findall(r"```(?:python|toml)\n(.*?)```", (HERE.parents[1] / "CONTRIBUTING.md").read_text(), re.DOTALL)
-    files = [(HERE / name).read_text() for name in ("skymist_example.py", "pyproject.toml")]
-    assert len(shown) == 2
-    for block in shown:
-        assert any(block in text for text in files), block
