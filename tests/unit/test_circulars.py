@@ -322,7 +322,7 @@ def test_templates_of_a_site_go_before_ours(tmp_path: Path) -> None:
 
 
 def test_slots_are_all_documented() -> None:
-    guide = (Path(__file__).parents[2] / "docs" / "circulars.md").read_text(encoding="utf-8")
+    guide = (Path(__file__).parents[2] / "docs" / "howto" / "circulars.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|$", guide, re.MULTILINE))
     assert rows == {name: slot.about for name, slot in SLOTS.items()}
 
