@@ -13,6 +13,7 @@ from serving import opened
 from websockets.exceptions import InvalidStatus
 
 from skymist.app.pages import operations
+from skymist.app.parts.again import again
 from skymist.app.sitemap import PAGES
 from skymist.app.visit import Visit
 
@@ -48,7 +49,7 @@ def things(monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[int, int]]:
         made.append(weakref.ref(thing))
         button.on_click(lambda _: str(thing))
         pn.state.onload(lambda: str((thing, visit)))
-        pn.state.add_periodic_callback(lambda: str((thing, button)), period=20)
+        again(lambda: str((thing, button)), 20)
         pn.state.on_session_destroyed(lambda context: told.append(context.id))
         return pn.Column(button, pn.bind(lambda clicks: f"{thing} {clicks}", button.param.clicks))
 

@@ -12,6 +12,7 @@ import param
 
 from skymist.app.models import revisions
 from skymist.app.models.alert import Action, AlertView
+from skymist.app.parts.again import again
 from skymist.app.parts.alert_head import KEYS, alert_head
 from skymist.app.parts.downloads import downloads
 from skymist.app.parts.revisions import revisions_table, written
@@ -110,7 +111,7 @@ class AlertPage:
             raise
         self._show()
         self._open(self.place.tab)
-        pn.state.add_periodic_callback(self.visit.guarded(self.look), PERIOD_MS)
+        again(self.visit.guarded(self.look), PERIOD_MS)
 
     def look(self) -> None:
         """Show what is new; a look that takes longer than the time to the next one is not overtaken by it."""

@@ -12,6 +12,7 @@ from skymist.app.models.alerts import SHOWS, STATES, STREAMS, AlertList, key_of
 from skymist.app.models.counts import FILTERS, Counts
 from skymist.app.models.quarantine import Quarantine
 from skymist.app.parts import table
+from skymist.app.parts.again import again
 from skymist.app.parts.drop import Drop, Files
 from skymist.app.parts.filters import Filters
 from skymist.app.parts.headline import Headline
@@ -91,7 +92,7 @@ class _Desk:
         self.load()
         self.count()
         self.turned()
-        pn.state.add_periodic_callback(self.visit.guarded(self.look), PERIOD_MS)
+        again(self.visit.guarded(self.look), PERIOD_MS)
 
     def moved(self, *events: Any) -> None:
         """Do as somebody said at the table."""

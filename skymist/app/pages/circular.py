@@ -11,6 +11,7 @@ import panel_material_ui as pmui
 from skymist.app.models.circular import MOST_LINES, Circular
 from skymist.app.pages.circular_dialogs import Dialogs
 from skymist.app.pages.circular_side import Side
+from skymist.app.parts.again import again
 from skymist.app.parts.desk_head import STYLE, head
 from skymist.app.parts.editor import Editor
 from skymist.app.visit import Visit
@@ -32,7 +33,7 @@ def page(visit: Visit) -> Any:
     view = View(visit, int(number))
     view.layout.skymist_keys = KEYS
     pn.state.onload(visit.guarded(view.load), threaded=True)
-    pn.state.add_periodic_callback(visit.guarded(view.poll), period=POLL_MS)
+    again(visit.guarded(view.poll), POLL_MS)
     return view.layout
 
 

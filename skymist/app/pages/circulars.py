@@ -6,6 +6,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from skymist.app.models.circulars import ALL, ICONS, KINDS, MOST, ROLES, STATES, Circulars, age, clock, moment
+from skymist.app.parts.again import again
 from skymist.app.parts.facts import Facts
 from skymist.app.visit import Visit
 
@@ -22,7 +23,7 @@ def page(visit: Visit) -> Any:
     """Return the page; ``kind``, ``state`` and ``world`` in its address are filters."""
     view = View(visit)
     pn.state.onload(visit.guarded(view.load), threaded=True)
-    pn.state.add_periodic_callback(visit.guarded(view.load), period=POLL_MS)
+    again(visit.guarded(view.load), POLL_MS)
     return view.layout
 
 

@@ -6,6 +6,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from skymist.app.models.operations import Operations
+from skymist.app.parts.again import again
 from skymist.app.parts.board import Board
 from skymist.app.parts.histogram import Histogram, Lines
 from skymist.app.visit import Visit
@@ -41,7 +42,7 @@ class _Page:
     def begin(self) -> None:
         """Show how the service is, and look again and again."""
         self.look()
-        pn.state.add_periodic_callback(self.visit.guarded(self.look), PERIOD_MS)
+        again(self.visit.guarded(self.look), PERIOD_MS)
 
     def look(self) -> None:
         """Show how the service is now."""

@@ -14,6 +14,7 @@ from skymist.app.feed import News
 from skymist.app.models.angles import position
 from skymist.app.models.launch import duration
 from skymist.app.models.scan import STATES, ScanView
+from skymist.app.parts.again import again
 from skymist.app.parts.launch_form import launch_form
 from skymist.app.parts.live_map import live_map
 from skymist.app.parts.progress import Progress
@@ -112,8 +113,7 @@ class ScanPage:
             self._title.object = f'<h1 style="{_HEAD}">No such scan</h1><p>{escape(str(refusal))}.</p>{_ALL}'
             return
         self._buttons.visible = True
-        # in the background: for all other callbacks Panel changes a value that all sessions share
-        pn.io.PeriodicCallback(callback=self.visit.guarded(self._look), period=PERIOD_MS, background=True).start()
+        again(self.visit.guarded(self._look), PERIOD_MS)
 
     def _look(self) -> None:
         """Ask how it is, if that is due."""

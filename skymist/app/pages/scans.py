@@ -12,6 +12,7 @@ from skymist.app.models.counts import of_scans
 from skymist.app.models.launch import Launch
 from skymist.app.models.scans import BY_FILTERS, STATE_FILTERS, EventChoice, ScanList
 from skymist.app.parts import table
+from skymist.app.parts.again import again
 from skymist.app.parts.filters import Filters
 from skymist.app.parts.headline import Headline
 from skymist.app.parts.launch_form import LaunchForm
@@ -80,7 +81,7 @@ class ScansPage:
         self.filters.fields = _fields(*kinds)
         if "new" in self.visit.query:
             self._toggle_new()
-        pn.state.add_periodic_callback(self.visit.guarded(self.look), PERIOD_MS)
+        again(self.visit.guarded(self.look), PERIOD_MS)
 
     def moved(self, *events: Any) -> None:
         """Do as somebody said at the table."""

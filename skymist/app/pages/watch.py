@@ -8,6 +8,7 @@ import panel_material_ui as pmui
 
 from skymist.app.models import angles
 from skymist.app.models.watch import DECISIONS, Watch
+from skymist.app.parts.again import again
 from skymist.app.parts.bell import Bell
 from skymist.app.parts.live_map import live_map
 from skymist.app.visit import Visit
@@ -37,7 +38,7 @@ class _Wall:
     def begin(self) -> None:
         """Show what there is, and look again and again."""
         self.look()
-        pn.state.add_periodic_callback(self.visit.guarded(self.look), PERIOD_MS)
+        again(self.visit.guarded(self.look), PERIOD_MS)
 
     def look(self) -> None:
         """Show how things are now."""

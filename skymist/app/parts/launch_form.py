@@ -9,6 +9,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from skymist.app.models.launch import Launch, expected
+from skymist.app.parts.again import again
 from skymist.app.parts.go import Go
 from skymist.app.visit import Visit
 from skymist.model.options import Option
@@ -74,7 +75,7 @@ class LaunchForm:
             label="Start scan", color="primary", variant="contained", icon="play_arrow", disabled=True, margin=10
         )  # fmt: skip
         self._start.on_click(visit.guarded(self._press))
-        self._ticking = pn.state.add_periodic_callback(visit.guarded(self._tick), period=TICK_MS, start=False)
+        self._ticking = again(visit.guarded(self._tick), TICK_MS, start=False)
         self.view = self._build()
         model.param.watch(visit.guarded(self._mark), ["errors", "values"])
         model.param.watch(visit.guarded(self._tell), ["estimate", "errors", "stale"])
