@@ -20,7 +20,7 @@ def own_configs() -> Path:
     return Path(home, "skymist", "clusters")
 
 
-_folder_option = partial(
+folder_option = partial(
     click.option, "--cluster-configs", "folder", type=click.Path(file_okay=False, path_type=Path), default=own_configs,
     envvar="SKYMIST_CLUSTER_CONFIGS", show_envvar=True, metavar="DIR", show_default="~/.config/skymist/clusters",
     help="Folder of your own cluster configurations.",
@@ -35,7 +35,7 @@ def cluster_options(command: Callable[..., None]) -> Callable[..., None]:
                      "(skymist cluster list), a file.yaml, or a scheduler at tls://HOST:PORT."),
         click.option("--workers", type=click.IntRange(min=1), metavar="N", show_default="as the cluster's file says",
                      help="Exactly so many threads or processes of this machine, or jobs or pods elsewhere."),
-        _folder_option(is_eager=True, expose_value=False, callback=_remember),
+        folder_option(is_eager=True, expose_value=False, callback=_remember),
     )):  # fmt: skip
         command = option(command)
     return command
@@ -60,7 +60,7 @@ def cluster() -> None:
 
 
 @cluster.command("list")
-@_folder_option()
+@folder_option()
 @_json_option
 def cluster_list(folder: Path, as_json: bool) -> None:
     """List the names for --cluster, with the file of each."""
@@ -76,7 +76,7 @@ def cluster_list(folder: Path, as_json: bool) -> None:
 
 @cluster.command("show")
 @click.argument("name")
-@_folder_option()
+@folder_option()
 def cluster_show(name: str, folder: Path) -> None:
     """Print exactly what would be submitted for NAME: job script or manifests."""
     from skymist.cluster import show
@@ -86,7 +86,7 @@ def cluster_show(name: str, folder: Path) -> None:
 
 @cluster.command("check")
 @click.argument("name")
-@_folder_option()
+@folder_option()
 @click.option(
     "--wait",
     default=300,

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from skymist.cli import text
-from skymist.cli.cluster import own_configs
+from skymist.cli.cluster import folder_option
 from skymist.cli.db import json_option
 
 
@@ -17,11 +17,7 @@ from skymist.cli.db import json_option
     "--config", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", envvar="SKYMIST_CONFIG",
     show_envvar=True, help="Settings of a service: what they name is looked at, too.",
 )  # fmt: skip
-@click.option(
-    "--cluster-configs", "folder", type=click.Path(file_okay=False, path_type=Path), default=own_configs,
-    envvar="SKYMIST_CLUSTER_CONFIGS", show_envvar=True, metavar="DIR", show_default="~/.config/skymist/clusters",
-    help="Folder of your own cluster configurations.",
-)  # fmt: skip
+@folder_option()
 @click.option(
     "--out", type=click.Path(path_type=Path), default="scans", show_default=True, metavar="PATH",
     help="Folder where maps are to go.",

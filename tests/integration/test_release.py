@@ -14,6 +14,8 @@ import skymist
 
 ROOT = Path(__file__).parents[2]
 PYTHONS = "3.11", "3.12", "3.13"
+UV = next((path for path in [Path(sys.executable).with_name("uv")] if path.exists()), None)
+"""Installs in a tenth of the time; the development environment has it."""
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
@@ -92,7 +94,3 @@ def test_alone_in_a_clean_environment_it_works(version: str, built: tuple[Path, 
     assert run(own, "-c", "import skymist; print(len(skymist.__all__))", folder=tmp_path).strip() == str(
         len(skymist.__all__)
     )
-
-
-UV = next((path for path in [Path(sys.executable).with_name("uv")] if path.exists()), None)
-"""Installs in a tenth of the time; the development environment has it."""
