@@ -1,17 +1,16 @@
 """The cascade fit per cell against iminuit on the same likelihood and starts.
 
 iminuit minimises the NumPy twin, and, to tell the algorithm's share from the compiler's, our compiled likelihood, once
-with differences and once with our slopes. Prints milliseconds per cell, ratios, and how often either finds a lower
+with differences and once with our slopes. Tells milliseconds per cell, ratios, and how often either finds a lower
 minimum by more than 0.1. Needs `iminuit` and the reference data.
 """
 
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from iminuit import Minuit
+from measured import Tell, cell_ms, compared, results
 
 from skymist.detector.light import shower_table
 from skymist.model import sky
@@ -31,32 +30,21 @@ CELLS = 24
 BOUND = 200.0  # m
 
 
-def per_cell(event: Event) -> None:
+def per_cell(event: Event, tell: Tell) -> None:
     """Time all on cells spread over the sky, and compare the minima they find."""
     data = prepare(event, RECO.charge_weight, RECO.charge_spread)
     assert data
     directions = sky.directions(event.detector, event.time, sky.uniq_of(8, np.linspace(0, 767, CELLS).astype(int)))
     RECO(event, directions, None)
-    ours, fit = timed(lambda: RECO(event, directions, None).nllh)
-    print(f"{event.name}: {data.light.lit} modules with light, {ours:.2f} ms a cell")
-    ways = ("NumPy twin", twin, False), ("compiled likelihood", kernel, False), ("compiled slopes", kernel, True)
-    for name, likelihood, slopes in ways:
+    ours, fit = cell_ms(lambda: RECO(event, directions, None).nllh, CELLS)
+    ways = ("NumPy", twin, False), ("compiled", kernel, False), ("compiled, with slopes", kernel, True)
+    for code, likelihood, slopes in ways:
         likelihood(data, -directions.origin[0])[0](np.zeros(5))
-        theirs, found = timed(
-            lambda choice=likelihood, s=slopes: [least(data, *choice(data, -d), s) for d in directions.origin]
+        theirs, found = cell_ms(
+            lambda choice=likelihood, s=slopes: [least(data, *choice(data, -d), s) for d in directions.origin], CELLS
         )
-        gain = np.array(found) - fit
-        print(
-            f"  iminuit on the {name}: {theirs:.1f} ms, {theirs / ours:.0f} times; "
-            f"we are deeper in {np.mean(gain > 0.1):.0%} of cells, shallower in {np.mean(gain < -0.1):.0%}"
-        )
-
-
-def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Return milliseconds of this process per cell, and the result."""
-    begin = time.process_time()
-    result = work()
-    return (time.process_time() - begin) / CELLS * 1e3, result
+        figures = compared(ours, theirs, found - fit)
+        tell("cells", event=event.name, modules=data.light.lit, likelihood=code, **figures)
 
 
 def twin(data: CascadeData, flight: Floats) -> tuple[Likelihood, None]:
@@ -96,8 +84,9 @@ def least(
 
 def main() -> None:
     """Run on three simulated cascades."""
-    for index in EVENTS:
-        per_cell(read_simulated(SET, index))
+    with results("cascade") as tell:
+        for index in EVENTS:
+            per_cell(read_simulated(SET, index), tell)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import httpx
 from maps import SHAPES, random_map
+from measured import Tell, results, spread
 from serving import serving
 
 from skymist.api import ApiSettings, Limits
@@ -39,27 +40,26 @@ PAGE = 50
 
 
 def main() -> None:
-    """Print milliseconds and ratios."""
+    """Fill a catalog, and search it."""
     count, searches = (int(each) for each in (*sys.argv[1:], *("100000", "400")[len(sys.argv) - 1 :]))
-    with tempfile.TemporaryDirectory(prefix="skymist-") as folder, closing(Database(f"{folder}/x.sqlite")) as database:
+    with (
+        results("catalog") as tell,
+        tempfile.TemporaryDirectory(prefix="skymist-") as folder,
+        closing(Database(f"{folder}/x.sqlite")) as database,
+    ):
         database.upgrade()
-        began = time.perf_counter()
         fill(database, count)
-        print(f"{count} alerts made in {time.perf_counter() - began:.1f} s")
-        whole = of_all(database)
+        whole = of_all(database) * 1e3
         for kind, some in by_kind(searches).items():
-            report(kind, [page(database, search) for search in some], whole)
-        report("over HTTP", over_http(database, searches), whole)
+            told(tell, count, kind, [page(database, search) for search in some], whole)
+        told(tell, count, "over HTTP", over_http(database, searches), whole)
 
 
-def report(kind: str, pages: list[float], whole: float) -> None:
-    """Print how long pages took, and how much longer a look at every row does."""
-    milliseconds = np.array(pages) * 1e3
-    median, late = np.percentile(milliseconds, [50, 95])
-    print(
-        f"{kind:<10} {len(pages):4d} pages: median {median:6.1f} ms, p95 {late:6.1f}, most {milliseconds.max():6.1f}; "
-        f"every row: {whole * 1e3:.0f} ms, {whole * 1e3 / median:.0f} times the median"
-    )
+def told(tell: Tell, alerts: int, kind: str, seconds: list[float], whole_ms: float) -> None:
+    """Tell how long pages took, and how much longer a look at every row does."""
+    figures = spread([1e3 * each for each in seconds], "ms")
+    ratio = whole_ms / float(np.median(seconds)) / 1e3
+    tell("pages", alerts=alerts, kind=kind, pages=len(seconds), **figures, every_row_ms=whole_ms, ratio=ratio)
 
 
 def page(database: Database, search: Search) -> float:

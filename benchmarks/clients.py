@@ -13,7 +13,6 @@ import asyncio
 import json
 import random
 import re
-import statistics
 import sys
 import tempfile
 import time
@@ -24,6 +23,7 @@ from pathlib import Path
 
 import aiohttp
 import httpx
+from measured import results, spread
 from service import EVENT, numbered, serving
 
 from skymist.readers import read_event, write_table
@@ -139,7 +139,7 @@ def lateness(metrics: str) -> dict[str, int]:
 
 
 def main() -> None:
-    """Print how long things took."""
+    """Let clients ask while scans run."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60
     with tempfile.TemporaryDirectory() as name, served(Path(name)) as (url, records):
         secrets = people(records)
@@ -150,8 +150,16 @@ def main() -> None:
             load = asyncio.run(measure(url, scans, secrets, seconds))
             after = states(http, scans)
             late = {key: value - before[key] for key, value in lateness(http.get("/v1/metrics").text).items()}
-    tell(load, seconds)
-    print(f"event loop late by more than (s): {late}; scans still running: {Counter(after.values())}")
+    with results("clients") as tell:
+        reads = [each for what in READS for each in load.seconds[what]]
+        for what, found in {**load.seconds, "all reads": reads}.items():
+            milliseconds = spread([1e3 * each for each in found], "ms")
+            tell("answers", what=what, per_second=len(found) / seconds, **milliseconds)
+        tell(
+            "service", clients=CLIENTS, scans=SCANS, running_at_the_end=Counter(after.values())["running"],
+            errors=sum(load.errors.values()), late_10_ms=late["0.01"], late_50_ms=late["0.05"], late_100_ms=late["0.1"],
+        )  # fmt: skip
+    print(dict(load.errors))
 
 
 @contextmanager
@@ -166,17 +174,6 @@ def people(records: Database) -> list[str]:
     """Return a token for each client."""
     with records.begin() as session:
         return [tokens.create(session, f"client {n}", "operator", "benchmark")[1] for n in range(CLIENTS)]
-
-
-def tell(load: Load, seconds: float) -> None:
-    """Print quantiles of each kind of request, and of all that read."""
-    reads = [each for what in READS for each in load.seconds[what]]
-    for what, found in {**load.seconds, "all reads": reads}.items():
-        cuts = [1e3 * each for each in statistics.quantiles(found, n=100)]
-        rate = len(found) / seconds
-        print(f"{what:12} {rate:6.1f}/s  median {cuts[49]:5.0f}, p95 {cuts[94]:5.0f}, p99 {cuts[98]:5.0f}, "
-              f"most {1e3 * max(found):5.0f} ms")  # fmt: skip
-    print(f"errors: {sum(load.errors.values())} {dict(load.errors)}")
 
 
 if __name__ == "__main__":

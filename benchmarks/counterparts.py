@@ -8,7 +8,6 @@ in a service's records becomes a linted draft, with a catalog of 7,194 sources, 
 IceCat-1.
 """
 
-import statistics
 import sys
 import tempfile
 import time
@@ -21,6 +20,7 @@ import xarray as xr
 from astropy import units
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
+from measured import Tell, median_ms, results
 from mocpy import MOC
 
 from skymist.crossmatch.catalog import SourceCatalog
@@ -41,21 +41,20 @@ EVENT, ICECAT = SHARED / "events" / "138632_31747601.json", SHARED / "catalogs" 
 
 
 def main() -> None:
-    """Print milliseconds and ratios."""
+    """Match a map with sources, and draft a circular."""
     trials = int(sys.argv[1]) if len(sys.argv) > 1 else 30
     data, catalog = banana(), sources(7000)
     prepared = prepare(data)
-    ours = timed(lambda: match(prepared, catalog), trials)
-    print(f"map of {len(prepared.cells)} cells, {len(catalog.names)} sources")
-    print(f"match, warm                    {ours:8.2f} ms")
-    print(f"match with preparation         {timed(lambda: match(prepare(data), catalog), trials):8.2f} ms")
-    for name, other in (
-        ("ligo.skymap crossmatch", of_ligo(data, catalog)),
-        ("mocpy membership", of_mocpy(data, catalog)),
-    ):
-        theirs = timed(other, max(3, trials // 5))
-        print(f"{name:<30} {theirs:8.2f} ms   {theirs / ours:.1f} times as long")
-    drafts(trials)
+    with results("counterparts") as tell:
+        ours = median_ms(lambda: match(prepared, catalog), trials)
+        ligo = median_ms(of_ligo(data, catalog), max(3, trials // 5))
+        moc = median_ms(of_mocpy(data, catalog), max(3, trials // 5))
+        tell(
+            "matches", cells=len(prepared.cells), sources=len(catalog.names), ours_ms=ours,
+            with_preparation_ms=median_ms(lambda: match(prepare(data), catalog), trials),
+            ligo_ms=ligo, ligo_ratio=ligo / ours, mocpy_ms=moc, mocpy_ratio=moc / ours,
+        )  # fmt: skip
+        drafts(trials, tell)
 
 
 def banana() -> xr.Dataset:
@@ -84,16 +83,6 @@ def sources(number: int) -> SourceCatalog:
     return SourceCatalog("isotropic", "isotropic", "1", "", "", names, ra, dec, np.full(number, np.radians(0.1)))
 
 
-def timed(step: Callable[[], object], trials: int) -> float:
-    """Return the median time of a step, milliseconds; it runs once before."""
-    found = []
-    for _ in range(trials + 1):
-        begin = time.perf_counter()
-        step()
-        found.append(time.perf_counter() - begin)
-    return 1000 * statistics.median(found[1:])
-
-
 def of_ligo(data: xr.Dataset, catalog: SourceCatalog) -> Callable[[], object]:
     """Return what ligo.skymap does for the same."""
     with warnings.catch_warnings():
@@ -117,8 +106,8 @@ def of_mocpy(data: xr.Dataset, catalog: SourceCatalog) -> Callable[[], object]:
     return members
 
 
-def drafts(trials: int) -> None:
-    """Print how long a draft takes from a finished scan, and the check of one."""
+def drafts(trials: int, tell: Tell) -> None:
+    """Draft a circular from a finished scan, and check it."""
     with tempfile.TemporaryDirectory() as name:
         database = Database(f"{name}/records.sqlite")
         database.upgrade()
@@ -130,9 +119,12 @@ def drafts(trials: int) -> None:
         number = desk.draft(CIRCULAR, alert, "benchmark")["id"]
         findings = desk.check(CIRCULAR, number)
         first = time.perf_counter() - begin
-        again = timed(lambda: desk.check(CIRCULAR, desk.draft(CIRCULAR, alert, "benchmark")["id"]), trials)
-        print(f"finished scan to linted draft  {1000 * first:8.0f} ms the first time, {again:.0f} ms then")
-        print(f"{len(desk.show(CIRCULAR, number)['facts'])} facts, findings: {[str(each) for each in findings]}")
+        again = median_ms(lambda: desk.check(CIRCULAR, desk.draft(CIRCULAR, alert, "benchmark")["id"]), trials)
+        facts, check = (
+            len(desk.show(CIRCULAR, number)["facts"]),
+            median_ms(lambda: desk.check(CIRCULAR, number), trials),
+        )
+        tell("drafts", facts=facts, findings=len(findings), first_ms=1e3 * first, again_ms=again, check_ms=check)
         database.close()
 
 

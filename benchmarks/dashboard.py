@@ -9,7 +9,6 @@ which another row is the first one, or the marked one. *Page of the API*: one hu
 It needs Chromium and playwright.
 """
 
-import os
 import sys
 import tempfile
 import time
@@ -17,7 +16,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from sqlalchemy import insert
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -26,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import browsers
 import catalog as made_up
 import httpx
+from measured import results, spread
 
 from skymist.records import Database, tables
 from skymist.records.catalog import SORTS
@@ -74,24 +73,35 @@ ACTIONS = {
 
 
 def main() -> None:
-    """Print milliseconds."""
+    """Look at the list of alerts as a person does."""
     count, rounds = (int(each) for each in (*sys.argv[1:], *("5000", "20")[len(sys.argv) - 1 :]))
     if not browsers.CHROMIUM:
         print("skipped: there is no Chromium here (Debian's package chromium)")
         return
-    print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    with tempfile.TemporaryDirectory(prefix="skymist-") as folder, browsers.serving(Path(folder)) as site:
+    with (
+        results("dashboard") as tell,
+        tempfile.TemporaryDirectory(prefix="skymist-") as folder,
+        browsers.serving(Path(folder)) as site,
+    ):
         with closing(Database(f"{folder}/r.sqlite")) as database:
             fill(database, count)
-        of_api(site, rounds)
+        lists, changes = of_api(site, rounds)
         with browsers.browsing() as browser:
-            of_pages(browser, site, rounds)
+            first, actions = of_pages(browser, site, rounds)
+        keys = [each for name in KEYS for each in actions.pop(name)]
+        found = {"first row": first, "actions": [each for some in actions.values() for each in some], "keys": keys,
+                 **actions, "page of the API": lists, "anything new?": changes}  # fmt: skip
+        for what, some in found.items():
+            tell("waits", what=what, alerts=count, times=len(some), **spread(some, "ms"))
 
 
-def of_pages(browser: "Browser", site: browsers.Site, rounds: int) -> None:
-    """Print how long the page takes."""
+KEYS = "j", "k"
+
+
+def of_pages(browser: "Browser", site: browsers.Site, rounds: int) -> tuple[list[float], dict[str, list[float]]]:
+    """Return how long the first row takes, and each action, milliseconds."""
     opened(browser, site)  # the service is warm from then on
-    report("first row", [opened(browser, site) for _ in range(max(3, rounds // 2))])
+    first = [opened(browser, site) for _ in range(max(3, rounds // 2))]
     context, tab = browsers.opened(browser, site, "vic")
     page = _ready(tab.page, site)
     page.evaluate(HELP)
@@ -101,10 +111,9 @@ def of_pages(browser: "Browser", site: browsers.Site, rounds: int) -> None:
             took[name].append(float(page.evaluate(script)))
             page.wait_for_timeout(100)  # between two actions of a person
     context.close()
-    for name, some in took.items():
-        report(name, some)
-    report("all actions", [each for some in took.values() for each in some])
-    print("trouble:", tab.trouble or "none")
+    if tab.trouble:
+        raise SystemExit(f"the page had trouble: {tab.trouble}")
+    return first, took
 
 
 def opened(browser: "Browser", site: browsers.Site) -> float:
@@ -123,16 +132,15 @@ def _ready(page: "Page", site: browsers.Site) -> "Page":
     return page
 
 
-def of_api(site: browsers.Site, rounds: int) -> None:
-    """Print how long a page of one hundred alerts takes over HTTP, and the question whether anything is new."""
+def of_api(site: browsers.Site, rounds: int) -> tuple[list[float], list[float]]:
+    """Return how long a page of one hundred alerts takes over HTTP, and the question whether anything is new, ms."""
     lists, changes = [], []
     with httpx.Client(base_url=f"{site.url}/v1", headers={"Authorization": f"Bearer {site.tokens['vic']}"}) as client:
         for path in (*(f"/alerts?limit=100&sort={sign}{name}" for name in SORTS for sign in ("", "-")), *_SEARCHES):
             for _ in range(max(2, rounds // 10)):
                 lists.append(_asked(client, path))
                 changes.append(_asked(client, "/changes"))
-    report("page of the API", lists)
-    report("anything new?", changes)
+    return lists, changes
 
 
 _SEARCHES = (
@@ -145,12 +153,6 @@ def _asked(client: httpx.Client, path: str) -> float:
     began = time.perf_counter()
     client.get(path).raise_for_status()
     return (time.perf_counter() - began) * 1e3
-
-
-def report(name: str, took: list[float]) -> None:
-    """Print median, 95th percentile and the greatest of some milliseconds."""
-    median, late = np.percentile(took, [50, 95])
-    print(f"{name:<18} {len(took):3d} times: median {median:7.1f} ms, p95 {late:7.1f}, most {max(took):7.1f}")
 
 
 def fill(database: Database, count: int) -> None:

@@ -1,6 +1,6 @@
 """What a death costs: a scan on worker processes, and one fault at a random moment, again and again.
 
-    python benchmarks/faults.py [--runs 20] [--seed 0] [--csv FILE] [FAULT ...]
+    python benchmarks/faults.py [--runs 20] [--seed 0] [FAULT ...]
 
 Each run begins a scan against a scheduler and two workers (with nannies) in processes of their own, which are started
 again when they end, as SLURM, Kubernetes or systemd do; kills or hinders one part; and waits for the map. It passes if
@@ -12,7 +12,6 @@ the small file system that the map is on.
 
 import argparse
 import contextlib
-import csv
 import os
 import random
 import signal
@@ -29,6 +28,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 import psutil
+from measured import results
 
 from skymist.model import sky
 from skymist.model.event import Event
@@ -375,44 +375,18 @@ def main() -> None:
     parser.add_argument("faults", nargs="*", default=list(FAULTS), help=", ".join(FAULTS))
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--csv", type=Path, help="file to which each run is added")
     parser.add_argument("--client", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--full-after", type=float, default=-1.0, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.client:
         client(asked.client[0], Path(asked.client[1]), asked.full_after)
         return
-    print(
-        f"{'fault':>10} {'runs':>5} {'equal':>6} {'again':>6} {'evaluations/cell':>17} {'median s':>9} {'worst s':>8}"
-    )
-    for fault in ("none", *asked.faults):
-        found = []
-        for run in runs(fault, min(asked.runs, 5) if fault == "none" else asked.runs, asked.seed):
-            found.append(run)
-            if not run.equal or run.again:
-                print(f"{fault}, run {len(found)}: {run}", file=sys.stderr)
-        seconds = [run.seconds for run in found]
-        share = sum(run.evaluations for run in found) / sum(run.cells for run in found)
-        equal, again = sum(run.equal for run in found), sum(run.again for run in found)
-        figures = f"{equal:6} {again:6} {share:17.3f} {np.median(seconds):9.1f} {max(seconds):8.1f}"
-        print(f"{fault:>10} {len(found):5} {figures}", flush=True)
-        if asked.csv:
-            add(asked.csv, fault, found)
-
-
-COLUMNS = "seconds", "equal", "evaluations", "cells", "again"
-
-
-def add(file: Path, fault: str, found: list[Run]) -> None:
-    """Add a line for each run to a table."""
-    new = not file.exists()
-    with file.open("a", newline="") as stream:
-        table = csv.writer(stream, lineterminator="\n")
-        if new:
-            table.writerow(("fault", "run", *COLUMNS))
-        for number, run in enumerate(found, 1):
-            values = {**run._asdict(), "seconds": round(run.seconds, 2), "equal": int(run.equal)}
-            table.writerow((fault, number, *(values[column] for column in COLUMNS)))
+    with results("faults") as tell:
+        for fault in ("none", *asked.faults):
+            for run in runs(fault, min(asked.runs, 5) if fault == "none" else asked.runs, asked.seed):
+                tell("runs", fault=fault, **{key: value for key, value in run._asdict().items() if key != "notes"})
+                if not run.equal or run.again:
+                    print(run.notes, file=sys.stderr)
 
 
 if __name__ == "__main__":

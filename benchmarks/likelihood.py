@@ -1,17 +1,17 @@
 """The track fit per cell against iminuit on the same likelihood, starts and bound.
 
 iminuit minimises the NumPy twin, and, to tell the algorithm's share from the compiler's, our compiled
-likelihood as well. Prints milliseconds per cell, ratios, and how often either finds a lower minimum by
-more than 0.1. Needs `iminuit` and the reference data.
+likelihood as well; SciPy minimises the compiled one with Nelder-Mead and L-BFGS-B. Tells milliseconds per cell, ratios,
+and how often either finds a lower minimum by more than 0.1. Needs `iminuit` and the reference data.
 """
 
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from iminuit import Minuit
+from measured import Tell, cell_ms, compared, results
+from scipy.optimize import minimize
 
 from skymist.detector.light import JITTER
 from skymist.model import sky
@@ -23,6 +23,7 @@ from skymist.reco.reference import Reference
 from skymist.reco.track_mpe import START_REACH, TrackData, TrackMPE, ice_grid, plane_frames, prepare, start_offsets
 
 Likelihood = Callable[[float, float, float], float]
+Choice = Callable[[Event, TrackData, Floats], Likelihood]
 
 EVENTS = Path(__file__).parents[2] / "shared" / "data" / "events"
 RECO = TrackMPE()
@@ -30,31 +31,29 @@ CELLS = 24
 BOUND = 4 * START_REACH
 
 
-def per_cell(event: Event) -> None:
+def per_cell(event: Event, tell: Tell) -> None:
     """Time all on cells spread over the sky, and compare the minima they find."""
     data = prepare(event, RECO.charge_exponent)
     assert data
     directions = sky.directions(event.detector, event.time, sky.uniq_of(8, np.linspace(0, 767, CELLS).astype(int)))
     RECO(event, directions, None)
-    ours, fit = timed(lambda: RECO(event, directions, None).nllh)
-    print(f"{event.name}: {ours:.2f} ms a cell")
-    for name, likelihood in (("NumPy twin", twin), ("compiled likelihood", kernel)):
+    ours, fit = cell_ms(lambda: RECO(event, directions, None).nllh, CELLS)
+    ways = (
+        ("MIGRAD", "NumPy", twin),
+        ("MIGRAD", "compiled", kernel),
+        ("L-BFGS-B", "compiled", kernel),
+        ("Nelder-Mead", "compiled", kernel),
+    )
+    for minimiser, code, likelihood in ways:
         likelihood(event, data, directions.origin[0])(0.0, 0.0, 0.0)
-        theirs, found = timed(
-            lambda choice=likelihood: [least(choice(event, data, origin)) for origin in directions.origin]
-        )
-        gain = np.array(found) - fit
-        print(
-            f"  iminuit on the {name}: {theirs:.1f} ms, {theirs / ours:.0f} times; "
-            f"we are deeper in {np.mean(gain > 0.1):.0%} of cells, shallower in {np.mean(gain < -0.1):.0%}"
-        )
 
+        def theirs(minimiser: str = minimiser, choice: Choice = likelihood) -> list[float]:
+            return [least(minimiser, choice(event, data, origin)) for origin in directions.origin]
 
-def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Return milliseconds per cell, and the result."""
-    begin = time.perf_counter()
-    result = work()
-    return (time.perf_counter() - begin) / CELLS * 1e3, result
+        milliseconds, found = cell_ms(theirs, CELLS)
+        tell(
+            "cells", event=event.name, minimiser=minimiser, likelihood=code, **compared(ours, milliseconds, found - fit)
+        )
 
 
 def twin(event: Event, data: TrackData, origin: Floats) -> Likelihood:
@@ -77,21 +76,27 @@ def kernel(_: Event, data: TrackData, origin: Floats) -> Likelihood:
     return nllh
 
 
-def least(nllh: Likelihood) -> float:
-    """Return the least value that MIGRAD finds from the starts of `track-mpe`, at most `BOUND` from the centre."""
+def least(minimiser: str, nllh: Likelihood) -> float:
+    """Return the least value that is found from the starts of `track-mpe`, at most `BOUND` from the centre."""
+    bounds = [(-BOUND, BOUND), (-BOUND, BOUND), (-6000.0, 6000.0)]
     best = np.inf
     for a, b in start_offsets(RECO.starts, RECO.seed):
-        minuit = Minuit(nllh, a=a, b=b, t=0.0)
-        minuit.limits = [(-BOUND, BOUND), (-BOUND, BOUND), (-6000, 6000)]
-        minuit.errordef = Minuit.LIKELIHOOD
-        best = min(best, minuit.migrad().fval or np.inf)
+        if minimiser == "MIGRAD":
+            minuit = Minuit(nllh, a=a, b=b, t=0.0)
+            minuit.limits = bounds
+            minuit.errordef = Minuit.LIKELIHOOD
+            found = minuit.migrad().fval or np.inf
+        else:
+            found = minimize(lambda x: nllh(*x), (a, b, 0.0), method=minimiser, bounds=bounds).fun
+        best = min(best, found)
     return float(best)
 
 
 def main() -> None:
     """Run on every real alert."""
-    for path in sorted(EVENTS.iterdir()):
-        per_cell(read_event(path))
+    with results("likelihood") as tell:
+        for path in sorted(EVENTS.iterdir()):
+            per_cell(read_event(path), tell)
 
 
 if __name__ == "__main__":

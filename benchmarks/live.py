@@ -20,7 +20,6 @@ import json
 import os
 import re
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -33,6 +32,7 @@ from typing import Any
 
 import httpx
 import yaml
+from measured import Tell, results, spread
 from service import EVENT, PORT, serving
 
 import skymist
@@ -44,11 +44,10 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-backgroun
 WISH: dict[str, Any] = {"reco": "track-losses", "levels": "8:0,32:256,128:256"}
 """Some 9,000 cells, half a minute: as long as one can watch."""
 WATCHING = 20
-BARS = {"age_ms": 350, "bytes": 40_000, "speed": 0.9}
 
 
 def main() -> None:
-    """Print all figures, beside what they have to be."""
+    """Follow a scan, and let many follow it."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     if reason := missing():
         print(f"skipped: {reason}")
@@ -57,11 +56,11 @@ def main() -> None:
         home = Path(name)
         (home / "rules.yaml").write_text("rules: []\n")
         options = "--rules", f"{home}/rules.yaml", "--slots", "1"
-        with serving(home, *options) as (url, _), connected(home, url) as client:
+        with results("live") as tell, serving(home, *options) as (url, _), connected(home, url) as client:
             event = client.post_event(EVENT)["event_id"]
             run(client, event, 0)  # compiles, and opens the dashboard
-            one_page(client, event)
-            speeds(client, event, url, rounds)
+            one_page(client, event, tell)
+            speeds(client, event, url, rounds, tell)
 
 
 def missing() -> str:
@@ -90,8 +89,8 @@ def run(client: Client, event: str, seed: int) -> float:
     return progress.mean_rate
 
 
-def one_page(client: Client, event: str) -> None:
-    """Print how old what one page shows is, and what it is sent."""
+def one_page(client: Client, event: str, tell: Tell) -> None:
+    """Tell how old what one page shows is, and what it is sent."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play, Relay(int(PORT)) as relay:
@@ -107,12 +106,8 @@ def one_page(client: Client, event: str) -> None:
             ended(scan, lambda: page.wait_for_timeout(200))
             page.wait_for_timeout(1500)
             drawn, sent = page.evaluate("window.skymistDrawn")[1:], relay.bytes - before
-    print(f"one page, {len(drawn)} updates while {scan.progress.done:,} cells came in")  # type: ignore[union-attr]
-    spread("from a commit to pixels", [each["ms"] for each in drawn], "ms", BARS["age_ms"])
-    spread("an update before it is compressed", [each["bytes"] for each in drawn], "bytes", None)
-    print(
-        f"an update on the wire, with all else of the page: {sent / len(drawn):,.0f} bytes (at most {BARS['bytes']:,})"
-    )
+    age, size = (spread([each[key] for each in drawn], unit) for key, unit in (("ms", "ms"), ("bytes", "bytes")))
+    tell("updates", updates=len(drawn), cells=scan.progress.done, **age, **size, wire_bytes=sent / len(drawn))  # type: ignore[union-attr]
 
 
 def ended(scan: Scan, wait: Any) -> None:
@@ -122,15 +117,8 @@ def ended(scan: Scan, wait: Any) -> None:
         raise SystemExit(f"the scan is {scan.state}: {scan.document['error']}")
 
 
-def spread(what: str, values: list[float], unit: str, bar: float | None) -> None:
-    """Print median and 95th percentile."""
-    p95 = statistics.quantiles(values, n=20)[-1]
-    limit = "" if bar is None else f" (at most {bar:,} at p95)"
-    print(f"{what}: p50 {statistics.median(values):,.0f} {unit}, p95 {p95:,.0f} {unit}{limit}")
-
-
-def speeds(client: Client, event: str, url: str, rounds: int) -> None:
-    """Print how fast scans are without and with those who watch."""
+def speeds(client: Client, event: str, url: str, rounds: int, tell: Tell) -> None:
+    """Tell how fast scans are without and with those who watch."""
     alone, watched = [], []
     for turn in range(rounds):
         alone.append(run(client, event, 100 + turn))
@@ -140,11 +128,10 @@ def speeds(client: Client, event: str, url: str, rounds: int) -> None:
             scan.wait()
         assert scan.progress is not None
         watched.append(scan.progress.mean_rate)
-        print(f"round {turn + 1}: alone {alone[-1]:.1f}, with {WATCHING} watching {watched[-1]:.1f} cells/s; {count()}")
+        tell("speeds", watching=WATCHING, alone=alone[-1], watched=watched[-1], ratio=watched[-1] / alone[-1])
+        print(count())
         while pages_open(url, client):
             time.sleep(1)
-    ratio = statistics.median(watched) / statistics.median(alone)
-    print(f"speed with {WATCHING} watching over speed alone: {ratio:.3f} (at least {BARS['speed']})")
 
 
 def pages_open(url: str, client: Client) -> int:

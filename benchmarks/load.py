@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psutil
 from distributed import Client
+from measured import Tell, results
 
 from skymist import cluster
 from skymist.model.event import Event
@@ -47,7 +48,7 @@ def seconds_of(client: Client, event: Event, reconstruction: Reconstruction, see
     return time.perf_counter() - began
 
 
-def together() -> None:
+def together(tell: Tell) -> None:
     """Scan in realtime alone and among others; the others have to end, too."""
     event, reconstruction = read_event(EVENT), Bowl(seconds=0.004)
     with cluster.connect("local-processes", 2) as client:
@@ -67,11 +68,7 @@ def together() -> None:
             among.append(seconds_of(client, event, reconstruction, number, 100))
             for other in others:
                 other.join()
-            print(
-                f"realtime alone {alone[-1]:.2f} s, among {OTHERS} others {among[-1]:.2f} s; {len(ended)} others ended"
-            )
-    slower = 100 * (statistics.median(among) / statistics.median(alone) - 1)
-    print(f"the realtime scan is slowed by {slower:.1f} % (medians of {REPEATS})")
+            tell("together", others=OTHERS, ended=len(ended), alone_s=alone[-1], among_s=among[-1])
 
 
 @contextmanager
@@ -93,7 +90,7 @@ def watched() -> Iterator[list[float]]:
         thread.join()
 
 
-def large() -> None:
+def large(tell: Tell) -> None:
     """Watch the client over a scan of very many cells."""
     event, levels = read_event(EVENT), (Level(128, 0),)
     request = ScanRequest(event.digest, "bowl", "1", levels=levels)
@@ -112,12 +109,13 @@ def large() -> None:
         seconds = time.perf_counter() - began
     tenth = memory[len(memory) // 10 :]
     middle = statistics.median(tenth)
-    print(f"{LARGE:,} cells in {seconds:.0f} s; memory of the client from the first tenth on: median {middle:.0f} MB,")
-    spread = ", ".join(f"{100 * (limit(tenth) / middle - 1):+.0f} %" for limit in (min, max))
-    print(f"lowest and highest {spread}")
+    tell(
+        "memory", what="200,000 cells", cells=LARGE, seconds=seconds, per_second=LARGE / seconds,
+        median_mb=middle, least_mb=min(tenth), most_mb=max(tenth), map_mb=None,
+    )  # fmt: skip
 
 
-def uniform() -> None:
+def uniform(tell: Tell) -> None:
     """Scan the whole sky finely, into a store."""
     event, reconstruction = read_event(EVENT), load_reconstruction("track-mpe", {})
     with tempfile.TemporaryDirectory() as folder, watched() as memory:
@@ -126,17 +124,20 @@ def uniform() -> None:
         seconds = time.perf_counter() - began
         size = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file()) / 1e6
     cells = data.sizes["cell"]
-    print(f"{cells:,} cells of nside 256 in {seconds:.0f} s, {cells / seconds:,.0f} a second; {size:.0f} MB on disk")
-    print(f"memory of the client: at first {memory[4]:.0f} MB, at most {max(memory):.0f} MB")
+    tell(
+        "memory", what="uniform, nside 256", cells=cells, seconds=seconds, per_second=cells / seconds,
+        median_mb=statistics.median(memory), least_mb=min(memory), most_mb=max(memory), map_mb=size,
+    )  # fmt: skip
 
 
 def main() -> None:
     parts = {"together": together, "large": large, "uniform": uniform}
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("parts", nargs="*", default=list(parts), choices=[*parts, []])
-    for name in parser.parse_args().parts:
-        print(f"--- {name}", flush=True)
-        parts[name]()
+    asked = parser.parse_args().parts
+    with results("load") as tell:
+        for name in asked:
+            parts[name](tell)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,18 @@
 """The fit of a track with losses per cell against iminuit on the same likelihood and starts.
 
 iminuit minimises the NumPy twin in place and time, and, to tell the algorithm's share from the compiler's, our compiled
-likelihood. Cells are some near the truth and some spread over the sky; all start from the timing fit. Prints
+likelihood. Cells are some near the truth and some spread over the sky; all start from the timing fit. Tells
 milliseconds per cell, ratios, and how often either finds a lower minimum by more than 0.1: near the truth that counts,
 elsewhere, where no track fits the event, hardly. Needs `iminuit` and the reference data.
 """
 
-import time
 from collections.abc import Callable
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from iminuit import Minuit
+from measured import Tell, cell_ms, compared, results
 
 from skymist.model import sky
 from skymist.model.event import Event
@@ -33,7 +32,7 @@ REPEATS = 5  # of ours, of which the fastest counts
 BOUND = 200.0  # m
 
 
-def per_cell(event: Event) -> None:
+def per_cell(event: Event, tell: Tell) -> None:
     """Time all on some cells, and compare the minima they find."""
     data = prepare(event, RECO.most_timed)
     assert data
@@ -42,16 +41,18 @@ def per_cell(event: Event) -> None:
     frames = plane_frames(-directions.origin)
     points = from_fit(data, frames, start)
     RECO(event, directions, start)
-    ours, fit = min((timed(lambda: RECO(event, directions, start).nllh) for _ in range(REPEATS)), key=itemgetter(0))
-    print(f"{event.name}: {data.hits} modules with light, {ours:.2f} ms a cell")
-    for name, likelihood in (("NumPy twin", twin), ("compiled likelihood", kernel)):
-        theirs, found = timed(
-            lambda choice=likelihood: [least(choice(data, frames[k]), point) for k, point in enumerate(points)]
+    ours, fit = min(
+        (cell_ms(lambda: RECO(event, directions, start).nllh, NEAR + FAR) for _ in range(REPEATS)), key=itemgetter(0)
+    )
+    for code, likelihood in (("NumPy", twin), ("compiled", kernel)):
+        theirs, found = cell_ms(
+            lambda choice=likelihood: [least(choice(data, frames[k]), point) for k, point in enumerate(points)],
+            NEAR + FAR,
         )
-        print(f"  iminuit on the {name}: {theirs:.1f} ms, {theirs / ours:.0f} times")
-        gain = np.array(found) - fit
+        gain = found - fit
         for where, part in (("near the truth", gain[:NEAR]), ("elsewhere", gain[NEAR:])):
-            print(f"    {where} we are deeper in {np.mean(part > 0.1):.0%}, shallower in {np.mean(part < -0.1):.0%}")
+            figures = compared(ours, theirs, part)
+            tell("cells", event=event.name, modules=data.hits, likelihood=code, where=where, **figures)
 
 
 def cells(event: Event) -> Ints:
@@ -61,13 +62,6 @@ def cells(event: Event) -> Ints:
     near = sky.all_cells(64)
     away = sky.separation(*sky.centers(near), *truth)
     return np.append(near[np.argsort(away)[:NEAR]], sky.uniq_of(8, np.linspace(0, 767, FAR).astype(int)))
-
-
-def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Return milliseconds of this process per cell, and the result."""
-    begin = time.process_time()
-    result = work()
-    return (time.process_time() - begin) / (NEAR + FAR) * 1e3, result
 
 
 def twin(data: Data, frame: Floats) -> Likelihood:
@@ -91,8 +85,9 @@ def least(likelihood: Likelihood, start: Floats) -> float:
 
 def main() -> None:
     """Run on some simulated muons."""
-    for index in EVENTS:
-        per_cell(read_simulated(SET, index))
+    with results("losses") as tell:
+        for index in EVENTS:
+            per_cell(read_simulated(SET, index), tell)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,8 @@ the leaves of the map and its level, which ours does; the region of cells is the
 4,000 leaves all files are written, in this process and by the command.
 """
 
-import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,9 +24,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from contourpy import contour_generator
 from maps import of_cells, stored
 from matplotlib import pyplot
+from measured import Tell, median_ms, results
 
 from skymist.model import sky, skymap
-from skymist.model.contour import contour, contours
+from skymist.model.contour import contour
 from skymist.model.region import region
 from skymist.store.zarr import read_skymap
 from skymist.workflow.exports import export_all
@@ -40,41 +39,34 @@ SIZES = ((24, 128, 200), (24, 128, 576), (24, 512, 200))
 
 
 def main() -> None:
-    """Print milliseconds and ratios."""
+    """Draw contours of maps of each size, and write the files of one."""
     trials = int(sys.argv[1]) if len(sys.argv) > 1 else 15
     positions = np.random.default_rng(1).uniform([0, -1], [2 * np.pi, 1], (10_000, 2)).T
-    for size in SIZES:
-        data = banana(*size)
-        ts = skymap.leaves(data)["ts"]
-        print(f"\nmap of {ts.size} leaves, 90 % by calibration icecube-2016")
-        ours = timed(lambda data=data: contour(data, 0.9), trials)
-        drawn = contour(data, 0.9)
-        rows = sum(len(ring) for ring in drawn.rings())
-        print(f"contour                        {ours:8.2f} ms   {rows} points, {drawn.area_deg2:.3f} deg2")
-        for name, other in (
-            ("contours, 50 and 90 %", lambda data=data: contours(data)),
-            ("region of cells", lambda data=data: region(data, 0.9)),
-            ("matplotlib tricontour", of_matplotlib(data, drawn.ts)),
-            ("grid in the plane", of_grid(data, drawn.ts)),
-        ):
-            theirs = timed(other, max(3, trials // 3))
-            print(f"{name:<30} {theirs:8.2f} ms   {theirs / ours:.1f} times as long")
-        took = timed(lambda drawn=drawn: drawn.contains(*positions), trials)
-        print(f"10,000 positions within        {took:8.2f} ms")
-    tell_exports(banana(*SIZES[1]), max(3, trials // 5))
+    with results("products") as tell:
+        for size in SIZES:
+            data = banana(*size)
+            drawn, ours = contour(data, 0.9), median_ms(lambda data=data: contour(data, 0.9), trials)
+            plane = median_ms(of_matplotlib(data, drawn.ts), max(3, trials // 3))
+            grid = median_ms(of_grid(data, drawn.ts), max(3, trials // 3))
+            tell(
+                "contours", leaves=skymap.leaves(data).sizes["cell"], ours_ms=ours,
+                region_ms=median_ms(lambda data=data: region(data, 0.9), trials),
+                positions_ms=median_ms(lambda drawn=drawn: drawn.contains(*positions), trials),
+                tricontour_ms=plane, tricontour_ratio=plane / ours, grid_ms=grid, grid_ratio=grid / ours,
+            )  # fmt: skip
+        exports(banana(*SIZES[1]), max(3, trials // 5), tell)
 
 
-def tell_exports(data: xr.Dataset, trials: int) -> None:
-    """Print how long it takes to write a map in all formats."""
+def exports(data: xr.Dataset, trials: int, tell: Tell) -> None:
+    """Write a map in all formats."""
     with TemporaryDirectory() as folder:
         store, files = stored(data, Path(folder)), Path(folder, "files")
         data = read_skymap(store)
         command = [str(Path(sys.executable).with_name("skymist")), "map", "export", store, "--all", "--to", files]
-        alone = timed(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL), trials)
-        within = timed(lambda: export_all(data, files), trials)
-    print(f"\nall files of the map of {skymap.leaves(data).sizes['cell']} leaves")
-    print(f"by the command, with its start {alone:8.0f} ms")
-    print(f"in a process that runs         {within:8.0f} ms")
+        alone = median_ms(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL), trials)
+        within = median_ms(lambda: export_all(data, files), trials)
+        count = sum(each.is_file() for each in files.rglob("*"))
+    tell("files", leaves=skymap.leaves(data).sizes["cell"], files=count, command_ms=alone, in_process_ms=within)
 
 
 def banana(keep: int, finest: int, keep_finest: int) -> xr.Dataset:
@@ -107,17 +99,6 @@ def of_grid(data: xr.Dataset, level: float) -> Callable[[], object]:
     cells, root = tiling["uniq"].to_numpy(), np.sqrt(tiling["ts"].to_numpy())
     ra, dec = np.meshgrid(2.0 + np.linspace(-0.3, 0.3, 500), 0.4 + np.linspace(-0.25, 0.25, 500))
     return lambda: contour_generator(ra, dec, root[sky.find(cells, ra, dec)]).lines(np.sqrt(level))
-
-
-def timed(work: Callable[[], object], trials: int) -> float:
-    """Return the median milliseconds of some work, warm."""
-    work()
-    took = []
-    for _ in range(trials):
-        began = time.perf_counter()
-        work()
-        took.append(time.perf_counter() - began)
-    return statistics.median(took) * 1e3
 
 
 if __name__ == "__main__":

@@ -1,18 +1,20 @@
-"""Times reading the real events: ``python benchmarks/readers.py FILE ...`` prints milliseconds.
+"""How long it takes to read the real events, each twenty times; the shortest counts.
 
 ``read`` is everything from the file to the Event; ``pulses`` is the part from the message's text to
 the default pulse set: base64, zlib, frame, SuperDST and masks.
 """
 
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from measured import results
 
 from skymist.readers import read_event
 from skymist.readers.message import parse_message, physics_frame, split_message
 from skymist.readers.pulses import PulseSets
 
+EVENTS = Path(__file__).parents[2] / "shared" / "data" / "events"
 REPEATS = 20
 
 
@@ -26,19 +28,19 @@ def best(function: Callable[[], object]) -> float:
     return 1e3 * min(times)
 
 
-def main(paths: list[Path]) -> None:
-    """Print one line an event."""
-    print(f"{'event':<34} {'pulses':>8} {'read/ms':>8} {'pulses/ms':>10}")
-    for path in paths:
-        event, data = read_event(path), path.read_bytes()
-        frames = split_message(parse_message(data))[1]
+def main() -> None:
+    """Read every real alert."""
+    with results("readers") as tell:
+        for path in sorted(EVENTS.iterdir()):
+            event, data = read_event(path), path.read_bytes()
+            frames = split_message(parse_message(data))[1]
 
-        def unwrap(frames: list[tuple[str, str]] = frames, name: str = event.pulse_set) -> object:
-            return PulseSets(physics_frame(frames)).read(name)
+            def unwrap(frames: list[tuple[str, str]] = frames, name: str = event.pulse_set) -> object:
+                return PulseSets(physics_frame(frames)).read(name)
 
-        whole = best(lambda path=path: read_event(path))  # type: ignore[misc]
-        print(f"{event.name:<34} {len(event.pulses):>8} {whole:>8.1f} {best(unwrap):>10.1f}")
+            figures = {"read_ms": best(lambda path=path: read_event(path)), "pulses_ms": best(unwrap)}  # type: ignore[misc]
+            tell("events", event=event.name, kilobytes=len(data) / 1e3, pulses=len(event.pulses), **figures)
 
 
 if __name__ == "__main__":
-    main([Path(name) for name in sys.argv[1:]])
+    main()

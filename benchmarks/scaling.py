@@ -20,6 +20,7 @@ from typing import NamedTuple
 import dask
 import numpy as np
 from distributed import Client, LocalCluster
+from measured import Tell, results
 
 from skymist.cluster import connect
 from skymist.model import sky
@@ -108,17 +109,16 @@ def simulated(client: Client, event: Event, threads: int, block: float | None, c
     return found.cells * cell / threads / found.seconds
 
 
-def dask_cost(event: Event, longest: float) -> None:
-    print("\nDask's cost: wall over ideal, sleeping cells")
+def dask_cost(event: Event, longest: float, tell: Tell) -> None:
+    """Tell by how much a scan of sleeping cells takes longer than they sleep."""
     for processes, threads, block, cell in ((2, 1, 0.2, 0.02), (4, 16, None, 0.02)):
         with sleepers(processes, threads) as client:
             efficiency = simulated(client, event, processes * threads, block, cell, longest)
-        what = "blocks as the engine chooses" if block is None else f"blocks of {block} s"
-        print(f"{processes * threads:5} workers, {what:30} {100 * (1 / efficiency - 1):6.1f} %")
+        tell("cost", workers=processes * threads, block_s=block, overhead=1 / efficiency - 1)
 
 
-def processes_against_calls(event: Event, reconstruction: Reconstruction) -> float:
-    """Print the default scan on worker processes against direct calls; return the seconds of a cell."""
+def processes_against_calls(event: Event, reconstruction: Reconstruction, tell: Tell) -> float:
+    """Tell of the default scan on worker processes against direct calls; return the seconds of a cell."""
     request = ScanRequest(event.digest, reconstruction.name, reconstruction.version)
     direct, through = [], []
     count = len(os.sched_getaffinity(0))
@@ -129,14 +129,12 @@ def processes_against_calls(event: Event, reconstruction: Reconstruction) -> flo
             direct.append(time.perf_counter() - began)
             through.append(scan(client, event, reconstruction, request.levels).seconds)
     cells, alone, together = data.sizes["cell"], float(np.median(direct)), float(np.median(through))
-    print(f"\ndefault scan, {cells} cells: direct calls {alone:.2f} s, on {count} worker processes {together:.2f} s")
-    print(f"ratio {together / alone:.2f}, to direct calls on {count} cores {together * count / alone:.2f} (medians)")
+    tell("default", cells=cells, workers=count, rounds=ROUNDS, direct_s=alone, dask_s=together, ratio=together / alone)
     return alone / cells
 
 
-def scaling(event: Event, reconstruction: Reconstruction) -> None:
-    print("\nscaling on this machine, uniform scans on worker processes")
-    print(f"{'workers':>8} {'cells':>7} {'cells/s':>8} {'efficiency':>11}")
+def scaling(event: Event, reconstruction: Reconstruction, tell: Tell) -> None:
+    """Tell how fast uniform scans are on worker processes of this machine."""
     alone = 0.0
     for kind, sizes in (("strong", ((1, 32), (2, 32))), ("weak", ((1, 16), (2, 32)))):
         for workers, nside in sizes:
@@ -145,44 +143,45 @@ def scaling(event: Event, reconstruction: Reconstruction) -> None:
             with worker_processes(workers) as client:
                 found = max((scan(client, event, reconstruction, (Level(nside, 0),)) for _ in range(3)), key=speed)
             alone = speed(found) if workers == 1 else alone
-            print(f"{workers:8} {found.cells:7} {speed(found):8.0f} {speed(found) / workers / alone:11.2f}  {kind}")
+            efficiency = speed(found) / workers / alone
+            tell(
+                "scaling", kind=kind, workers=workers, cells=found.cells, per_second=speed(found), efficiency=efficiency
+            )
 
 
 def speed(found: Measured) -> float:
     return found.cells / found.seconds
 
 
-def limit(event: Event, longest: float, counts: tuple[int, ...]) -> float:
-    """Print the efficiency by workers and block, and return the most blocks a second."""
-    print("\nthe scheduler's limit: efficiency by simulated workers and length of blocks")
+def limit(event: Event, longest: float, counts: tuple[int, ...], tell: Tell) -> float:
+    """Tell the efficiency by workers and block, and return the most blocks a second."""
     lengths = (0.1, 0.2, 0.5, 1.0, 2.0)
-    print(f"{'workers':>8}" + "".join(f"{length:>8.1f} s" for length in lengths) + "   most blocks/s")
     most = 0.0
     for threads in counts:
         with sleepers(4, threads // 4) as client:
             found = [simulated(client, event, threads, length, length / 4, longest) for length in lengths]
-        rate = max(efficiency * threads / length for efficiency, length in zip(found, lengths, strict=True))
-        most = max(most, rate)
-        print(f"{threads:8}" + "".join(f"{efficiency:10.2f}" for efficiency in found) + f"   {rate:13.0f}", flush=True)
+        for length, efficiency in zip(lengths, found, strict=True):
+            rate = efficiency * threads / length
+            tell("limit", workers=threads, block_s=length, efficiency=efficiency, blocks_per_second=rate)
+            most = max(most, rate)
     return most
 
 
-def conclude(rate: float, cell: float) -> None:
-    """Print what follows: the block that keeps an efficiency of 90 %, and where cells per second saturate."""
+def conclude(rate: float, cell: float, tell: Tell) -> None:
+    """Tell what follows: the block that keeps an efficiency of 90 %, and where cells per second saturate."""
 
     def block_of(cores: float) -> float:
         return max(0.2, cores / (GOOD * rate))
 
-    print(f"\nFrom {rate:.0f} blocks a second and {1000 * cell:.2f} ms a cell follows, at no more than {GOOD:.0%}")
-    print("of that rate: blocks of T s on W cores are W / T a second, so T = W / (0.9 rate), and 0.2 s at least")
-    print(f"{'cores':>7} {'block s':>8} {'cells a block':>14} {'cells/s':>12}")
     for cores in (1, 10, 100, 1000):
-        print(f"{cores:7} {block_of(cores):8.2f} {block_of(cores) / cell:14.0f} {GOOD * cores / cell:12.3g}")
-    wanted = CELLS_A_DAY / A_DAY
-    needed = wanted * cell / GOOD
-    print(f"{CELLS_A_DAY:.0e} cells a day are {wanted:.3g} a second: {needed:,.0f} cores at {GOOD:.0%}.")
-    print(f"One scheduler feeds them with blocks of {block_of(needed):.0f} s ({block_of(needed) / cell:,.0f} cells);")
-    print(f"with blocks of 2 s it feeds {2 * GOOD * rate:,.0f} cores: {needed / (2 * GOOD * rate):.1f} schedulers.")
+        block = block_of(cores)
+        tell("follows", cores=cores, block_s=block, cells_a_block=block / cell, cells_per_second=GOOD * cores / cell)
+    needed = CELLS_A_DAY / A_DAY * cell / GOOD
+    tell(
+        "a day", cells=CELLS_A_DAY, cell_ms=1e3 * cell, most_blocks_per_second=rate, cores=needed,
+        block_s=block_of(needed), cells_a_block=block_of(needed) / cell,
+        cores_with_blocks_of_2_s=2 * GOOD * rate, schedulers=needed / (2 * GOOD * rate),
+    )  # fmt: skip
 
 
 def main() -> None:
@@ -192,10 +191,11 @@ def main() -> None:
     event, reconstruction = read_event(EVENT), load_reconstruction("track-mpe", {})
     reconstruction(event, sky.directions(event.detector, event.time, sky.all_cells(1)), None)  # compiles
     longest = 5.0 if quick else 15.0
-    dask_cost(event, 2 * longest)
-    cell = processes_against_calls(event, reconstruction)
-    scaling(event, reconstruction)
-    conclude(limit(event, longest, (16, 64) if quick else (16, 64, 256, 512)), cell)
+    with results("scaling") as tell:
+        dask_cost(event, 2 * longest, tell)
+        cell = processes_against_calls(event, reconstruction, tell)
+        scaling(event, reconstruction, tell)
+        conclude(limit(event, longest, (16, 64) if quick else (16, 64, 256, 512), tell), cell, tell)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The default scan of each real alert: through Dask against the same cells called directly on two threads.
 
-Prints, for each event, seconds of computing and the ratio, both measured side by side in this run.
+Tells, for each event, seconds of computing and the ratio, both measured side by side in this run.
 """
 
 import sys
@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from measured import results
 
 from skymist import cluster
 from skymist.model import sky
@@ -48,9 +49,11 @@ def main() -> None:
     if not EVENTS.is_dir():
         sys.exit("needs the reference events in ../shared/data")
     reconstruction = load_reconstruction("track-mpe", {})
-    print(f"best of {REPEATS}, {THREADS} threads")
-    print(f"{'event':>20} {'cells':>6} {'direct s':>9} {'Dask s':>9} {'ratio':>6}")
-    with cluster.connect("local", THREADS) as client, ThreadPoolExecutor(THREADS) as pool:
+    with (
+        results("scan") as tell,
+        cluster.connect("local", THREADS) as client,
+        ThreadPoolExecutor(THREADS) as pool,
+    ):
         for path in sorted(EVENTS.iterdir()):
             event = read_event(path)
             request = ScanRequest(event.digest, reconstruction.name, reconstruction.version)
@@ -67,9 +70,8 @@ def main() -> None:
                     pass
                 through.append(time.perf_counter() - began)
                 assert np.array_equal(np.sort(rows.uniq), np.sort(expected.uniq))
-            name = f"{event.run}/{event.event}"
-            figures = f"{min(direct):9.3f} {min(through):9.3f} {min(through) / min(direct):6.2f}"
-            print(f"{name:>20} {len(rows.uniq):6} {figures}")
+            best = {"direct_s": min(direct), "dask_s": min(through), "ratio": min(through) / min(direct)}
+            tell("scans", event=event.name, cells=len(rows.uniq), rounds=REPEATS, threads=THREADS, **best)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ place until the first scan of its alert is recorded as complete, with its map, r
 """
 
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import httpx
+from measured import results, spread
 from sqlalchemy import select
 
 from skymist.model.event import Event
@@ -32,12 +32,12 @@ PORT = "18642"
 
 
 def main() -> None:
-    """Print the median and the 95th percentile."""
+    """Send in events, one after the other."""
     number = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-    with tempfile.TemporaryDirectory() as name, serving(Path(name)) as (_, records):
+    with results("service") as tell, tempfile.TemporaryDirectory() as name, serving(Path(name)) as (_, records):
         found = [one(records, Path(name, "incoming"), numbered(read_event(EVENT), n)) for n in range(number + 1)][1:]
-    tell("first map", [first for first, _ in found])
-    tell("refined map", [last for _, last in found])
+        for which, seconds in zip(("first", "refined"), zip(*found, strict=True), strict=True):
+            tell("maps", map=which, events=number, **spread(seconds, "s"))
 
 
 @contextmanager
@@ -91,12 +91,6 @@ def one(records: Database, incoming: Path, event: Event) -> tuple[float, float]:
         if any(scan.state == ScanState.FAILED for scan in scans):
             raise SystemExit(f"a scan failed: {[scan.error for scan in scans]}")
         time.sleep(0.02)
-
-
-def tell(what: str, seconds: list[float]) -> None:
-    """Print how long something took."""
-    p95 = statistics.quantiles(seconds, n=20)[-1] if len(seconds) > 1 else seconds[0]
-    print(f"{what}: median {statistics.median(seconds):.2f} s, p95 {p95:.2f} s, most {max(seconds):.2f} s")
 
 
 if __name__ == "__main__":

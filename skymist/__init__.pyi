@@ -6,13 +6,14 @@ from .model.event import Event, Losses, Particle, Pulses, TimeWindows
 from .model.reconstruction import Directions, Fit, Reconstruction, Status
 from .model.region import BestFit, Region, best_fit, region
 from .model.request import Cone, Level, ScanRequest
-from .readers import read_event, read_events
+from .readers import read_event, read_events, write_table
 from .workflow.calibrate import calibrate
 from .workflow.evaluate import evaluate
 from .workflow.events import load_event
 from .workflow.maps import load_map, read_skymap
 from .workflow.scan import load_reconstruction, scan_event
 from .workflow.show import show
+from .workflow.simulate import simulate_event
 
 __all__ = [
     "BestFit",
@@ -50,4 +51,6 @@ __all__ = [
     "region",
     "scan_event",
     "show",
+    "simulate_event",
+    "write_table",
 ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import dask
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from skymist.reco.compiling import kernels
 from skymist.records import Database
@@ -57,15 +57,16 @@ def database(database_url: str) -> Iterator[Database]:
     found.close()
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Have kernels compiled elsewhere, as they are in use: the search for doctests imports all modules as they are.
 
     Schedulers that tests start by themselves do without Dask's profiler, for the reason in `skymist.cluster.start`.
-    Examples are the same in each run.
+    Examples are the same in each run; where faults are put in on purpose (`make mutants`), none is made simpler.
     """
     dask.config.set({"distributed.worker.profile.enabled": False})
     settings.register_profile("repeatable", derandomize=True)
-    settings.load_profile("repeatable")
+    settings.register_profile("mutants", derandomize=True, phases=(Phase.explicit, Phase.generate))
+    settings.load_profile(config.getoption("--hypothesis-profile") or "repeatable")
     for name in ("kernels", "cascade_kernels", "cascade_pair_kernels", "losses_kernels"):
         kernels(f"skymist.reco.{name}")
 

@@ -306,7 +306,7 @@ def same_event(one: Revision, other: Revision) -> bool:
     """Return whether two revisions are of one event: the same numbers, or one truncated at the same time in one run."""
     if one.run != other.run or one.tense.role != other.tense.role:
         return False
-    short, long = sorted((str(one.event), str(other.event)), key=len)
+    short, long = sorted((str(one.event), str(other.event)))
     return short == long or (long.startswith(short) and bool(abs(one.time - other.time) <= SAME_EVENT))
 
 

@@ -18,7 +18,7 @@ def size(seconds: float) -> str:
     long = abs(seconds)
     unit, length = next(((unit, length) for unit, length, limit in _UNITS if long < limit), ("y", _YEAR))
     value = long / length
-    return f"{value:.1f} {unit}" if 0 < value < 9.95 and unit != "ms" else f"{value:.0f} {unit}"
+    return f"{value:.1f} {unit}" if value < 9.95 and unit != "ms" else f"{value:.0f} {unit}"
 
 
 def signed(seconds: float) -> str:

@@ -167,7 +167,7 @@ def _words(docstring: str) -> dict[str, str]:
             inside, names = text == "Attributes", []
         elif inside and (entry := _ENTRY.match(text)):
             names = entry[1].split(", ")
-        elif inside and text and not _is_rule(text):
+        else:
             found.update({name: f"{found.get(name, '')} {text}".strip() for name in names})
     return found
 

@@ -81,13 +81,8 @@ class Fit(Columns):
         ----------
         n : int
         """
-        return cls(
-            np.full(n, np.nan),
-            np.full(n, np.nan, "<f4"),
-            np.full(n, np.nan),
-            np.full((n, 3), np.nan, "<f4"),
-            np.full(n, Status.FAILED, "u1"),
-        )
+        one, three = np.full((3, n), np.nan), np.full((n, 3), np.nan)
+        return cls(one[0], one[1], one[2], three, np.full(n, Status.FAILED))
 
 
 @runtime_checkable

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -35,7 +36,7 @@ class Difference:
     Attributes
     ----------
     name, label : str
-        Of the `Quantity`.
+        Of the `Quantity`; ``place`` if just one of two revisions says where.
     old, new : str
     """
 
@@ -112,18 +113,15 @@ def _errors(each: Revision) -> str:
     return f"RA +{east:g}° −{west:g}°, Dec +{north:g}° −{south:g}°"
 
 
-def _number(name: str, unit: str = "") -> Callable[[Revision], str]:
-    def write(each: Revision) -> str:
-        value = getattr(each, name)
-        if value is None:
-            return ""
-        return f"{np.format_float_positional(value, precision=4, unique=True, fractional=False, trim='-')}{unit}"
-
-    return write
+def _number(name: str, unit: str, each: Revision) -> str:
+    value = getattr(each, name)
+    if value is None:
+        return ""
+    return f"{np.format_float_positional(value, precision=4, fractional=False, trim='-')}{unit}"
 
 
-def _text(name: str) -> Callable[[Revision], str]:
-    return lambda each: str(getattr(each, name))
+def _text(name: str, each: Revision) -> str:
+    return str(getattr(each, name))
 
 
 def _systematic(each: Revision) -> str:
@@ -135,14 +133,14 @@ QUANTITIES = (
     Quantity("radius_90", "radius with 90 %", _radius),
     Quantity("errors_90", "errors with 90 %", _errors),
     Quantity("systematic", "errors are", _systematic),
-    Quantity("energy_tev", "energy", _number("energy_tev", " TeV")),
-    Quantity("signalness", "signalness", _number("signalness")),
-    Quantity("far_per_year", "false alarms", _number("far_per_year", " per year")),
-    Quantity("stream", "stream", _text("stream")),
-    Quantity("selection", "selection", _text("selection")),
-    Quantity("kind", "kind", _text("kind")),
-    Quantity("tense", "tense", _text("tense")),
-    Quantity("map_url", "sky map", _text("map_url")),
-    Quantity("comment", "comment", _text("comment")),
+    Quantity("energy_tev", "energy", partial(_number, "energy_tev", " TeV")),
+    Quantity("signalness", "signalness", partial(_number, "signalness", "")),
+    Quantity("far_per_year", "false alarms", partial(_number, "far_per_year", " per year")),
+    Quantity("stream", "stream", partial(_text, "stream")),
+    Quantity("selection", "selection", partial(_text, "selection")),
+    Quantity("kind", "kind", partial(_text, "kind")),
+    Quantity("tense", "tense", partial(_text, "tense")),
+    Quantity("map_url", "sky map", partial(_text, "map_url")),
+    Quantity("comment", "comment", partial(_text, "comment")),
 )
 """All that is compared, in the order in which people look at it."""

@@ -82,6 +82,12 @@ def write_table(event: Event, path: Path) -> None:
 
     The geometry of a detector that skymist does not know is written next to it.
 
+    Parameters
+    ----------
+    event : Event
+    path : Path
+        Ends in ``.csv`` or ``.parquet``.
+
     Raises
     ------
     RequestError

@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skymist import plugins
+from skymist import plugins, simulate_event
 from skymist.errors import RequestError
 from skymist.model import sky
 from skymist.model.reconstruction import Reconstruction
 from skymist.testing import check_coverage, check_reconstruction
-from skymist.workflow.simulate import simulate_event
 
 NAME = "tutorial-line"
 

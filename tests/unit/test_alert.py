@@ -1,5 +1,8 @@
 """What is known of an alert does not depend on the order in which it came."""
 
+import time
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -18,6 +21,7 @@ from skymist.model.alert import (
     base_name,
     by_time,
     letter,
+    present,
     same_event,
 )
 
@@ -82,7 +86,7 @@ def test_a_later_revision_takes_a_retraction_back() -> None:
 
 
 def test_without_a_revision_there_is_no_alert() -> None:
-    with pytest.raises(RequestError, match="at least one revision"):
+    with pytest.raises(RequestError, match=r"^an alert has at least one revision$"):
         Alert(())
 
 
@@ -119,3 +123,97 @@ def test_names() -> None:
 def test_by_time() -> None:
     late, early = revision(time=TIME + np.timedelta64(1, "D")), revision(number=1)
     assert by_time([late, early, revision()]) == [revision(), early, late]
+
+
+def test_events_a_nanosecond_apart_have_an_order() -> None:
+    late, early = revision(run=1, time=TIME + np.timedelta64(1, "ns")), revision(run=2)
+    assert by_time([late, early]) == [early, late]
+
+
+def test_at_one_time_runs_then_events_then_numbers_count() -> None:
+    ordered = [
+        revision(run=1, event=3, number=2), revision(run=2, event=1, number=1), revision(run=2, event=2, number=None),
+        revision(run=2, event=2, number=1),
+    ]  # fmt: skip
+    assert by_time(ordered[::-1]) == ordered
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_truncated_number_is_the_same_event_up_to_a_second(sign: int) -> None:
+    second, nanosecond = np.timedelta64(sign, "s"), np.timedelta64(sign, "ns")
+    assert same_event(revision(event=5703469), revision(time=TIME + second))
+    assert not same_event(revision(event=5703469), revision(time=TIME + second + nanosecond))
+    assert same_event(revision(), revision(time=TIME + 3600 * second))
+    assert Alert((revision(), revision(number=1, time=TIME + second))).doubts == ()
+
+
+def test_the_present_is_utc_in_nanoseconds_wherever_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "JST-9")
+        time.tzset()
+        before, found, after = datetime.now(UTC), present(), datetime.now(UTC)
+    time.tzset()
+    assert found.dtype == np.dtype("datetime64[ns]")
+    assert before <= found.astype("datetime64[us]").item().replace(tzinfo=UTC) <= after
+
+
+def test_a_revision_is_kept_in_words_and_with_nanoseconds() -> None:
+    said = revision(time=np.datetime64("2023-04-16"), issued=TIME, doubts=("odd",), errors_90=(0.4, 0.6, 0.8, 0.7))
+    assert said.to_dict() == {
+        "run": 137840, "event": 57034692, "time": "2023-04-16T00:00:00.000000000Z", "number": 0, "kind": "initial",
+        "tense": "current", "issued": "2023-04-16T05:22:26.150574000Z", "stream": "bronze",
+        "errors_90": [0.4, 0.6, 0.8, 0.7], "doubts": ["odd"],
+    }  # fmt: skip
+
+
+def test_a_revision_that_is_read_has_times_kinds_and_tenses() -> None:
+    read = Revision.from_dict(
+        {"run": 1, "event": 2, "time": "2023-04-16", "issued": "2023-04-16T05Z", "kind": "update", "tense": "test"}
+    )
+    assert (type(read.kind), type(read.tense)) == (Kind, Tense)
+    assert read.time.dtype == read.issued.dtype == np.dtype("datetime64[ns]")
+    assert (read.time, read.issued) == (np.datetime64("2023-04-16"), np.datetime64("2023-04-16T05"))
+    usual = Revision.from_dict({"run": 1, "event": 2, "time": "2023-04-16"})
+    assert (usual.kind, usual.tense) == (Kind.INITIAL, Tense.CURRENT)
+
+
+def test_id_is_pinned() -> None:
+    """A change here gives all revisions that were ever kept other ids."""
+    assert revision().id == "9d43b52b5c589f4b26433da355649461ad82241bed465301ed705613f5e1a792"
+
+
+@pytest.mark.parametrize("step", [np.timedelta64(1, "ns"), np.timedelta64(1, "h")])
+def test_of_one_number_the_last_that_was_issued_counts(step: np.timedelta64) -> None:
+    for one, other in ((1.0, 2.0), (2.0, 1.0)):
+        before, after = revision(ra=one, issued=TIME), revision(ra=other, issued=TIME + step)
+        assert Alert((after, before)).revisions == (before, after)
+        assert Alert((revision(ra=one), after)).current is after
+
+
+def test_a_retraction_comes_after_what_it_retracts_and_without_a_number_last() -> None:
+    later = revision(number=3, kind=Kind.UPDATE, issued=TIME + np.timedelta64(1, "h"))
+    numbered = revision(number=3, kind=Kind.RETRACTION, issued=TIME)
+    last = revision(number=None, kind=Kind.RETRACTION, issued=TIME)
+    assert Alert((last, numbered, later, revision())).revisions == (revision(), later, numbered, last)
+
+
+def test_what_others_know_comes_before_what_was_told() -> None:
+    silent, entry = (revision(catalog=source, number=None) for source in (SKY_MAP, "IceCat-1"))
+    assert Alert((revision(), entry, silent)).revisions == (silent, entry, revision())
+
+
+def test_the_last_that_says_a_thing_is_found() -> None:
+    first, second = revision(ra=1.0, name="IceCube-230416A", energy_tev=0.0), revision(number=1, ra=2.0)
+    taken_back = revision(number=2, kind=Kind.RETRACTION, ra=3.0, comment="noise")
+    alert = Alert((first, second, taken_back))
+    assert [alert.last(name) for name in ("ra", "name", "energy_tev")] == [second, first, first]
+    assert alert.last("dec") is alert.last("comment") is None
+    assert Alert((taken_back,)).last("comment") is taken_back
+
+
+@pytest.mark.parametrize(("dec", "radius"), [(0.0, 2 * np.sqrt(2)), (60.0, 2.0), (-60.0, 2.0)])
+def test_asymmetric_errors_have_the_radius_of_their_area(dec: float, radius: float) -> None:
+    said = revision(dec=dec, errors_90=(1.0, 3.0, 2.5, 5.5))
+    assert said.circle_90 == pytest.approx(radius)
+    assert revision(dec=dec, errors_90=(1.0, 3.0, 2.5, 5.5), radius_90=0.7).circle_90 == 0.7
+    assert revision(errors_90=(1.0, 3.0, 2.5, 5.5)).circle_90 is None

@@ -74,6 +74,65 @@ def test_the_circle_is_that_of_the_notices() -> None:
     assert circle(around_pole, 0.9, "wilks").area_deg2 == pytest.approx(region(around_pole, 0.9, "wilks").area_deg2)
 
 
+@pytest.mark.parametrize("place", [(0.0, 0.2), (3.0, -1.0), (1.0, 1.35)])
+def test_both_are_what_a_sum_over_small_cells_says(place: tuple[float, float]) -> None:
+    cells = sky.all_cells(8)
+    x, y = np.degrees(sky.to_plane(*sky.centers(cells), *place))
+    data = of_cells(cells, 0.5 * ((x + 0.5 * y) / 8) ** 2 + 0.5 * (y / 17) ** 2)
+    part, density = region(data, 0.9, "wilks"), skymap.probability(skymap.leaves(data))
+    fine = (cells[:, None] * 4**5 + np.arange(4**5)).ravel()
+    ra, dec = sky.centers(fine)
+    member = np.repeat(np.isin(cells, part.cells), 4**5)
+    each = float(sky.area_sr(fine[0])) * np.degrees(1) ** 2
+
+    middle = sky.unit(ra[member], dec[member]).mean(axis=0)
+    (ra0, dec0), found = sky.lonlat(middle), ellipse(data, 0.9, "wilks")
+    assert np.degrees(sky.separation(found.ra, found.dec, ra0, dec0)) < 0.01
+    (small, large), axes = np.linalg.eigh(np.cov(sky.to_plane(ra[member], dec[member], float(ra0), float(dec0))))
+    halves = np.sqrt(np.radians(np.radians(part.area_deg2)) / np.pi) * (large / small) ** np.array([0.25, -0.25])
+    assert (found.major_deg, found.minor_deg) == pytest.approx(np.degrees(2 * np.arcsin(halves / 2)), rel=2e-3)
+    turned = found.angle_deg - np.degrees(np.arctan2(*axes[:, 1]))
+    assert abs((turned + 90) % 180 - 90) < 0.2
+    assert 0 <= found.angle_deg < 180
+    assert found.area_deg2 == pytest.approx(part.area_deg2, rel=1e-9)
+
+    around = circle(data, 0.9, "wilks")
+    assert around.area_deg2 == pytest.approx(129600 / np.pi * np.sin(np.radians(around.radius_deg) / 2) ** 2, rel=1e-9)
+    apart = sky.separation(ra, dec, around.ra, around.dec)
+    for shape, inside in ((found, in_ellipse(found, ra, dec)), (around, np.degrees(apart) <= around.radius_deg)):
+        close = 2e-3 * shape.area_deg2
+        assert shape.missed_deg2 == pytest.approx((member & ~inside).sum() * each, abs=close)
+        assert shape.spare_deg2 == pytest.approx((inside & ~member).sum() * each, abs=close)
+        held = np.sum(np.repeat(density, 4**5)[inside]) * each / np.degrees(1) ** 2
+        assert shape.probability == pytest.approx(held, abs=2e-3)
+
+
+def test_a_region_is_the_same_where_it_is_stored_finer() -> None:
+    cells = sky.all_cells(8)
+    x, y = np.degrees(sky.to_plane(*sky.centers(cells), 1.0, 0.2))
+    nllh = 0.5 * ((x + 0.5 * y) / 8) ** 2 + 0.5 * (y / 17) ** 2
+    east = x > 0
+    both = np.append(cells, sky.children(cells[east], 128).ravel())
+    coarse, finer = of_cells(cells, nllh), of_cells(both, np.append(nllh, np.repeat(nllh[east], 256)))
+    one, other = (ellipse(data, 0.9, "wilks") for data in (coarse, finer))
+    assert np.degrees(sky.separation(one.ra, one.dec, other.ra, other.dec)) < 0.02
+    assert (other.major_deg, other.minor_deg) == pytest.approx((one.major_deg, one.minor_deg), rel=2e-3)
+    assert other.angle_deg == pytest.approx(one.angle_deg, abs=0.2)
+    assert other.area_deg2 == pytest.approx(one.area_deg2)
+    assert other.missed_deg2 == pytest.approx(one.missed_deg2, abs=2e-3 * one.area_deg2)
+    assert other.probability == pytest.approx(one.probability, abs=2e-3)
+
+
+def test_the_centre_of_a_small_region_is_its_centroid() -> None:
+    cells = sky.uniq_of(4096, 70_000_000) + np.arange(3)  # three of four siblings, the first of which is best
+    data = of_cells(cells, np.array([0.0, 0.1, 0.2]))
+    found = ellipse(data, 0.9, "wilks")
+    expected = sky.lonlat(sky.unit(*sky.centers(cells)).mean(axis=0))
+    width = float(np.sqrt(sky.area_sr(cells[0])))
+    assert sky.separation(found.ra, found.dec, *expected) < 0.01 * width
+    assert sky.separation(found.ra, found.dec, *sky.centers(cells[0])) > 0.3 * width
+
+
 def tilted(ra_deg: float, dec_deg: float, angle_deg: float, axes_deg: tuple[float, float]) -> xr.Dataset:
     """A Gaussian likelihood whose 90 % region is an ellipse with these semi-axes."""
     at, angle = np.radians([ra_deg, dec_deg]), np.radians(angle_deg)

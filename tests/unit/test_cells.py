@@ -61,6 +61,23 @@ def test_nothing_is_a_set_too() -> None:
     assert cells.area_deg2(nothing) == 0
 
 
+def test_one_cell_alone_is_a_set_too() -> None:
+    one, other = np.array([sky.uniq_of(8, 100)]), np.array([sky.uniq_of(8, 101)])
+    assert cells.union(one).tolist() == cells.intersection(one).tolist() == one.tolist()
+    assert (
+        cells.intersection(one, one).tolist() == cells.difference(one, np.empty(0, np.int64)).tolist() == one.tolist()
+    )
+    assert cells.intersection(one, other).size == cells.difference(one, one).size == 0
+
+
+def test_numbers_without_sign_as_others_have_them_are_the_same_cells() -> None:
+    fine = [4**30 + 12345, 4**30 + 12347, 4**31 - 1]  # a float has not that many digits
+    unsigned = np.array(fine, np.uint64)
+    assert cells.union(unsigned).tolist() == cells.union(unsigned, unsigned).tolist() == fine
+    assert cells.to_ranges(unsigned).tolist() == [[12345, 12346], [12347, 12348], [12 * 4**29 - 1, 12 * 4**29]]
+    assert cells.union(unsigned).dtype == cells.to_ranges(fine).dtype == np.int64
+
+
 def test_children_lie_in_their_parents() -> None:
     some = some_cells(5, 20)
     for depth in (0, 1, 3):

@@ -12,7 +12,7 @@ from scipy.spatial.distance import jensenshannon
 
 from skymist.errors import ReadError, RequestError, UnknownNameError
 from skymist.model import region, sky, skymap
-from skymist.model.comparison import agreement, compare, difference
+from skymist.model.comparison import Agreement, agreement, compare, difference
 from skymist.store.fits import write_multiorder
 from skymist.store.peers import read_peer_map
 
@@ -213,6 +213,12 @@ def test_a_repeated_scan_agrees_and_what_differs_is_told() -> None:
     assert energy.energy == pytest.approx(0.5)
     assert energy.within(energy=0.5001)
     assert not energy.within(energy=0.4)
+
+
+def test_values_agree_up_to_a_millionth_and_energies_up_to_a_thousandth() -> None:
+    assert Agreement(1, 0, 0, 0, 1e-6, 1e-3).within()
+    assert not Agreement(1, 0, 0, 0, np.nextafter(1e-6, 1), 1e-3).within()
+    assert not Agreement(1, 0, 0, 0, 1e-6, np.nextafter(1e-3, 1)).within()
 
 
 def test_failures_and_cells_of_one_map_are_no_agreement() -> None:

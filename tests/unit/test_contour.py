@@ -192,6 +192,45 @@ def test_region_lies_to_the_left_and_rings_are_closed_and_simple(seed: int) -> N
             assert np.all(drawn.contains(*sky.lonlat(beside)) == inside)
 
 
+def excess_deg2(ring: np.ndarray) -> float:
+    """The area of a polygon on the sphere by its interior angles (Girard)."""
+    before, after = np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0)
+    to_before, to_after = (each - ring * np.sum(each * ring, axis=1, keepdims=True) for each in (before, after))
+    sine = np.sum(np.cross(to_after, to_before) * ring, axis=1)
+    angles = np.arctan2(sine, np.sum(to_after * to_before, axis=1)) % (2 * np.pi)
+    return float((angles.sum() - (len(ring) - 2) * np.pi) * np.degrees(1) ** 2)
+
+
+@pytest.mark.parametrize(("nside", "ts"), [(2, 3.0), (4, 2.0), (8, 6.0)])
+def test_area_is_that_of_the_angles_and_perimeter_that_of_the_sides(nside: int, ts: float) -> None:
+    rng = np.random.default_rng(nside)
+    for _ in range(5):
+        drawn = contour(of_cells(sky.all_cells(nside), rng.exponential(2.0, 12 * nside**2)), 0.9, at(ts))
+        sides = [sky.separation(*sky.lonlat(ring), *sky.lonlat(np.roll(ring, -1, axis=0))) for ring in drawn.rings()]
+        assert drawn.perimeter_deg == pytest.approx(np.degrees(np.concatenate(sides).sum()), rel=1e-9)
+        areas = []
+        for outer, *holes in drawn.polygons:
+            areas.append(excess_deg2(outer) - sum(WHOLE_DEG2 - excess_deg2(hole) for hole in holes))
+            assert all(excess_deg2(outer) < excess_deg2(hole) for hole in holes)
+        assert drawn.area_deg2 == pytest.approx(sum(areas), rel=1e-9)
+        assert areas[1:] == sorted(areas[1:], reverse=True)
+
+
+@pytest.mark.parametrize("share", [0.35, 0.5, 0.6, 0.99])
+def test_a_lone_cell_keeps_a_third_of_the_way_to_those_around(share: float) -> None:
+    cells = sky.all_cells(8)
+    ts = 1e-3 if share == 0.35 else 100 * share**2
+    values = np.where(np.arange(cells.size) == 400, 0.0, 100.0)
+    drawn = contour(of_cells(cells, values / 2), 0.9, at(ts))
+    ((ring,),) = drawn.polygons
+    nodes = sky.unit(*sky.centers(cells))
+    crossings = nodes[400] * (1 - share) + np.delete(nodes, 400, axis=0) * share
+    crossings /= np.linalg.norm(crossings, axis=-1, keepdims=True)
+    for point in ring:
+        assert np.linalg.norm(crossings - point, axis=-1).min() < 1e-12
+    assert (drawn.containment, drawn.calibration, drawn.ts) == (0.9, "made up", ts)
+
+
 @pytest.mark.parametrize("share", [0.4, 0.6])
 def test_root_of_ts_is_linear_between_two_cells(share: float) -> None:
     cells = sky.all_cells(4)
@@ -347,5 +386,7 @@ def test_wishes_that_make_no_sense_are_refused() -> None:
 
 def test_a_cell_too_small_for_arithmetic_is_told() -> None:
     cell = sky.cell_at(2**27, 1.0, 0.3)
-    with pytest.raises(RequestError, match=f"nside {2**27} are too small for a contour"):
+    with pytest.raises(RequestError) as error:
         contour(of_cells(np.array([cell]), np.array([5.0])), 0.9)
+    expected = f"cells of nside {2**27} are too small for a contour: the arithmetic cannot tell them apart"
+    assert str(error.value) == expected

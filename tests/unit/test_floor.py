@@ -169,15 +169,60 @@ def test_a_cone_keeps_its_edge() -> None:
     assert np.sum(sky.area_sr(found["uniq"].to_numpy())) == pytest.approx(np.sum(sky.area_sr(cells)))
 
 
-@pytest.mark.parametrize("sigma", [-0.1, np.nan, 21.0, np.inf])
+@pytest.mark.parametrize("sigma", [-0.1, np.nan, 20.001, np.inf])
 def test_a_floor_that_makes_no_sense_is_refused(sigma: float) -> None:
-    with pytest.raises(RequestError, match="goes from 0 to 20, such as"):
+    with pytest.raises(RequestError) as error:
         with_floor(random_map(0), sigma)
+    assert str(error.value) == f"a floor of {sigma} deg makes no sense: it goes from 0 to 20, such as 0.2"
+
+
+def test_the_widest_floor_is_fisher_s_on_the_sphere() -> None:
+    cells = sky.all_cells(16)
+    data = of_cells(cells, np.where(np.arange(cells.size) == 1000, 0.0, 800.0))
+    found = with_floor(data, 20.0)
+    uniq, ts = found["uniq"].to_numpy(), skymap.leaves(found)["ts"].to_numpy()
+    assert uniq.tolist() == cells.tolist()  # 0.3 sigma is wider than these
+    away = sky.separation(*sky.centers(uniq), *sky.centers(cells[1000]))
+    own = np.pi / 3 / 16**2 / 12  # of a square, by each axis
+    expected = 2 * (1 - np.cos(away)) / (np.radians(20) ** 2 + own)
+    np.testing.assert_allclose(ts, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_all_but_the_likelihood_is_that_of_the_leaf_a_cell_comes_from() -> None:
+    data = random_map(0, "round", finest=256)
+    rng = np.random.default_rng(6)
+    n = data.sizes["cell"]
+    data = data.assign(
+        energy=("cell", rng.uniform(size=n).astype("f4")), time=("cell", rng.uniform(size=n)),
+        vertex=(("cell", "axis"), rng.uniform(size=(n, 3)).astype("f4")),
+        status=("cell", (np.arange(n) % 2).astype("u1")),
+    )  # fmt: skip
+    found, leaves = with_floor(data, 0.6), skymap.leaves(data)
+    uniq, tiles = found["uniq"].to_numpy(), leaves["uniq"].to_numpy()
+    assert int(sky.nside_of(uniq).max()) == 512
+    row = leaves["row"].to_numpy()[sky.find(tiles, *sky.centers(uniq))]
+    for name in ("energy", "time", "vertex", "status"):
+        np.testing.assert_array_equal(found[name], data[name].to_numpy()[row])
+        assert found[name].dtype == data[name].dtype
+    wide = with_floor(data, 2.5)  # cells of 0.75 deg or less: the finest four by four of the map are one
+    coarse = wide["uniq"].to_numpy()
+    assert int(sky.nside_of(coarse).max()) == 128
+    for cell, energy in zip(
+        coarse[sky.nside_of(coarse) == 128], wide["energy"][sky.nside_of(coarse) == 128], strict=True
+    ):
+        inside = np.flatnonzero(np.isin(tiles, sky.children([cell], 256).ravel()))
+        if inside.size:
+            at = leaves["row"].to_numpy()[inside[np.argmin(leaves["nllh"].to_numpy()[inside])]]
+            assert float(energy) == float(data["energy"][at])
 
 
 def test_a_floor_that_needs_too_much_is_refused() -> None:
-    with pytest.raises(RequestError, match=f"more than {floor.CELLS_LIMIT:,} cells"):
+    with pytest.raises(RequestError) as error:
         with_floor(of_cells(sky.all_cells(8), np.zeros(768)), 0.2)
+    assert str(error.value) == (
+        f"a floor of 0.2 deg needs more than {floor.CELLS_LIMIT:,} cells: the map is too coarse, or too wide, for so "
+        "small a floor"
+    )
     with pytest.raises(RequestError, match="needs more than"):
         with_floor(random_map(0), 0.001)
     with pytest.raises(ReadError):

@@ -94,6 +94,89 @@ def test_the_next_level_begins_before_the_last_cell_is_in() -> None:
         assert np.array_equal(np.unique(sky.parent(cells[sky.nside_of(cells) == 2], 1)), first[:split])
 
 
+def test_each_level_waits_for_what_may_still_come_from_those_above() -> None:
+    """One coarse cell out may be one of the three to split, and four finer ones of it among the five."""
+    first, nllh = sky.all_cells(1), np.arange(12.0)
+    second = sky.children(first[:2], 2).ravel()
+    finest = sky.children(second[:1], 8).ravel()
+    known, values = np.concatenate([first, second]), np.concatenate([nllh, np.arange(100.0, 108.0)])
+    out = known != first[11]
+    found = plan.next_cells(request(), known[out], values[out])
+    assert found.tolist() == [first[11], *finest]
+    found = plan.next_cells(request(), known[out][:-1], values[out][:-1])
+    assert found.tolist() == [first[11], second[7]]
+    found = plan.next_cells(request(), known, values)
+    assert found.tolist() == [*sky.children(first[2:3], 2).ravel(), *finest]
+    found = plan.next_cells(replace(request(), seeds=2), known, values)
+    assert found.tolist() == sky.children(first[2:3], 2).ravel().tolist()
+    assert plan.next_cells(replace(request(), seeds=2), known[out], values[out]).tolist() == [first[11]]
+
+
+def test_of_a_cell_that_is_out_all_children_may_come() -> None:
+    first, asked = sky.all_cells(1), request(levels=(Level(1, 0), Level(4, 3), Level(16, 20)))
+    second = sky.children(first[:2], 4).ravel()
+    known, values = np.concatenate([first[:11], second]), np.concatenate([np.arange(11.0), np.arange(100.0, 132.0)])
+    assert plan.next_cells(asked, known, values).tolist() == [first[11], *sky.children(second[:4], 16).ravel()]
+
+
+def test_failed_cells_leave_room_for_no_more_than_is_out() -> None:
+    first, nllh = sky.all_cells(1), np.append(0.0, np.full(11, np.nan))
+    second = sky.children(first[:1], 2).ravel()
+    known, values = np.concatenate([first[:11], second]), np.concatenate([nllh[:11], np.arange(4.0)])
+    found = plan.next_cells(request(), known, values)
+    assert found.tolist() == [first[11], *sky.children(second[:1], 8).ravel()]
+    found = plan.next_cells(request(), known, values, 0.5)  # four of eight may come, and half of them are in
+    assert found.tolist() == [first[11], *sky.children(second, 8).ravel()]
+
+
+def test_a_level_that_counts_as_complete_makes_the_next_wait_for_nothing() -> None:
+    first, nllh = sky.all_cells(1), np.arange(12.0)
+    second = sky.children(first[:3], 2).ravel()
+    for out, ahead, split in ((1, 0.9, 3), (6, 0.5, 3), (7, 0.5, 0), (1, 1.0, 2)):
+        known, values = first[: 12 - out], nllh[: 12 - out]
+        found = plan.next_cells(request(), known, values, ahead)
+        assert found.tolist() == [*first[12 - out :], *second[: 4 * split]]
+        if split == 3:
+            both = np.concatenate([known, second]), np.concatenate([values, np.arange(100.0, 112.0)])
+            found = plan.next_cells(request(), *both, ahead)
+            assert found.tolist() == [*first[12 - out :], *sky.children(second[:5], 8).ravel()]
+
+
+@pytest.mark.parametrize("cone", [Cone(0.0, 0.0, 20.0), Cone(200.0, -88.0, 10.0), Cone(10.0, 50.0, 0.1)])
+def test_coarse_cells_come_in_farther_from_the_cone_than_the_finest(cone: Cone) -> None:
+    place = np.radians([cone.ra, cone.dec])
+
+    def within(cells: np.ndarray, widths: float) -> list[int]:
+        far = np.degrees(sky.separation(*sky.centers(cells), *place)) - cone.radius
+        held = far <= widths * np.degrees(np.sqrt(sky.area_sr(cells)))
+        return cells[held | (cells == sky.cell_at(int(sky.nside_of(cells[0])), *place))].tolist()
+
+    asked = request(cone, (Level(8, 0), Level(32, 10_000)))
+    first = plan.next_cells(asked, np.empty(0, np.int64), np.empty(0))
+    assert first.tolist() == within(sky.all_cells(8), 1.1)
+    second = plan.next_cells(asked, first, np.zeros(first.size))
+    assert second.tolist() == within(np.sort(sky.children(first, 32).ravel()), 0.5)
+    assert plan.next_cells(request(cone, (Level(8, 0),)), first[:0], np.empty(0)).tolist() == within(
+        sky.all_cells(8), 0.5
+    )
+
+
+def test_most_cells_of_a_cone_are_a_tenth_more_than_its_area_holds() -> None:
+    cone, levels = Cone(0.0, 30.0, 20.0), (Level(8, 0), Level(32, 10_000), Level(128, 10_000), Level(512, 7))
+    first = plan.next_cells(request(cone, levels), np.empty(0, np.int64), np.empty(0)).size
+    reach = [np.radians(20) + margin * np.sqrt(np.pi / 3) / nside for margin, nside in ((1.1, 32), (1.1, 128))]
+    caps = [12 * nside**2 * (1 - np.cos(each)) / 2 for nside, each in zip((32, 128), reach, strict=True)]
+    expected = {8: first, 32: np.ceil(1.1 * caps[0]) + 8, 128: np.ceil(1.1 * caps[1]) + 8, 512: 7 * 16}
+    assert plan.most_cells(request(cone, levels)) == expected
+    assert plan.most_cells(request(Cone(0.0, 0.0, 180.0), LEVELS)) == {1: 12, 2: 12, 8: 80}
+    last = 12 * 32**2 * (1 - np.cos(np.radians(20) + 0.5 * np.sqrt(np.pi / 3) / 32)) / 2
+    assert plan.most_cells(request(cone, levels[:2])) == {8: first, 32: np.ceil(1.1 * last) + 8}
+    for everywhere in (None, Cone(0.0, 0.0, 180.0)):
+        found = plan.most_cells(request(everywhere, (Level(4, 0), Level(8, 9999), Level(32, 9999))))
+        assert found == {4: 192, 8: 768, 32: 12288}
+        assert {type(number) for number in found.values()} == {int}
+
+
 def test_whole_sky_then_the_children_of_the_lowest_cells() -> None:
     asked = request()
     first = plan.next_cells(asked, np.empty(0, np.int64), np.empty(0))
@@ -124,6 +207,9 @@ def test_parent_rows_point_at_the_enclosing_cell() -> None:
     assert parents is not None
     assert np.array_equal(rows[parents], sky.parent(cells, 1))
     assert plan.parent_rows(asked, rows, rows) is None
+    for cell in cells:  # one alone, too
+        (row,) = plan.parent_rows(asked, np.array([cell]), rows)
+        assert rows[row] == sky.parent(cell, 1)
 
 
 @pytest.mark.parametrize("place", [(0.0, 0.0), (359.9, 10.0), (12.0, 90.0), (12.0, -89.0)])
@@ -168,6 +254,22 @@ def test_starts_are_the_parent_and_the_best_around_it(seed: int, cone: Cone | No
         around = set(sky.neighbours([parent])[0].tolist()) - {parent}
         fitted = sorted(value[cell] for cell in around if np.isfinite(value.get(cell, np.nan)))
         assert [value[cell] for cell in others if cell >= 0] == fitted[: seeds - 1]
+
+
+@pytest.mark.parametrize("known", [12, 7, 1])
+def test_starts_are_rows_the_lowest_first_then_the_lowest_number(known: int) -> None:
+    uniq = np.random.default_rng(known).permutation(sky.all_cells(1))[:known]
+    nllh = np.array([5.0, 3, 3, np.nan, 2, 3, 9, 1, 3, 2, np.nan, 0])[:known]
+    cells = sky.children(uniq[[0, -1]], 2).ravel()
+    expected = []
+    for cell in cells:
+        (parent,) = np.flatnonzero(uniq == cell // 4)
+        around = set(sky.neighbours([cell // 4])[0].tolist()) - {cell // 4}
+        fitted = sorted((nllh[row], uniq[row], row) for row in range(known) if uniq[row] in around and nllh[row] >= 0)
+        expected.append([parent, *([row for *_, row in fitted] + [-1] * 8)[:8]])
+    for seeds in (1, 2, 3, 9):
+        starts = plan.start_rows(replace(request(), seeds=seeds), cells, uniq, nllh)
+        np.testing.assert_array_equal(starts, np.transpose(expected)[:seeds])
 
 
 def _starts(asked: ScanRequest, cells: np.ndarray, coarse: np.ndarray, seed: int) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Best fit, calibrations and regions."""
 
+import math
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from skymist.model.region import (
 CELL_512 = float(np.degrees(np.sqrt(sky.area_sr(sky.uniq_of(512, 0)))))
 RA = st.floats(0, 360, exclude_max=True)
 DEC = st.floats(-90, 90)
+AT_CENTRE = pytest.approx((0, 0), abs=1e-9)
 
 
 def fit(nllh: Any) -> Fit:
@@ -164,6 +167,15 @@ def test_regions_nest(one: float, other: float) -> None:
         assert small.area_deg2 <= large.area_deg2
 
 
+def test_probability_takes_cells_from_the_best_on() -> None:
+    share = np.array([0.03, 0.4, 0.3, 0.15, 0.12])
+    data = maps.create(sky.all_cells(1)[:5], fit(-np.log(share)), {})
+    for containment, most in ((0.399, 0.4), (0.401, 0.3), (0.699, 0.3), (0.84, 0.15), (0.86, 0.12), (0.98, 0.03)):
+        found = region(data, containment, "probability")
+        assert found.ts == pytest.approx(2 * np.log(0.4 / most))
+        assert found.cells.tolist() == (4 + np.flatnonzero(share >= most)).tolist()
+
+
 def test_wilks_is_chi_squared_with_two_degrees() -> None:
     data = paraboloid(0, 0, levels=(8,))
     assert region(data, 1 - np.exp(-4.5), "wilks").ts == pytest.approx(9)
@@ -243,17 +255,64 @@ def test_interpolation_steps_over_failed_cells() -> None:
     assert sky.separation(found.ra_interpolated, found.dec_interpolated, *np.radians([100, 10])) < 1e-3
 
 
+def quadric(nside: int, x0: float, y0: float, ra_deg: float = 359.9, dec_deg: float = 30.0) -> xr.Dataset:
+    """Return a map that is a paraboloid on the plane at a cell, and lowest off its centre by some cell widths.
+
+    Cells that are lower than this one have failed.
+    """
+    cells = sky.all_cells(nside)
+    best = sky.cell_at(nside, *np.radians([ra_deg, dec_deg]))
+    x, y = np.array(sky.to_plane(*sky.centers(cells), *sky.centers(best))) / np.sqrt(np.pi / 3) * nside
+    nllh = 1000 + 1.5 * (x - x0) ** 2 + 0.8 * (x - x0) * (y - y0) + (y - y0) ** 2
+    return maps.create(cells, fit(np.where(nllh >= nllh[cells == best], nllh, np.nan)), {})
+
+
+def interpolated(data: xr.Dataset) -> tuple[float, float]:
+    """Return how far the interpolated minimum is from the best cell's centre to east and north, in cell widths."""
+    best = best_fit(data)
+    offset = sky.to_plane(best.ra_interpolated, best.dec_interpolated, best.ra, best.dec)
+    x, y = np.array(offset) / np.sqrt(sky.area_sr(best.uniq))
+    return float(x), float(y)
+
+
+@pytest.mark.parametrize("place", [(359.9, 30.0), (0.1, -5.0), (120.0, 88.0)])
+def test_of_a_paraboloid_the_minimum_is_exact(place: tuple[float, float]) -> None:
+    for nside in (4, 16, 64):
+        assert interpolated(quadric(nside, 0.2, -0.3, *place)) == pytest.approx((0.2, -0.3), abs=1e-6)
+    assert interpolated(quadric(2, 0.2, -0.3, *place)) == AT_CENTRE  # the sky is too round there
+
+
+def test_a_minimum_counts_up_to_one_cell_width_from_the_centre() -> None:
+    assert interpolated(quadric(64, 0.6, 0.79)) == pytest.approx((0.6, 0.79), abs=1e-6)
+    assert interpolated(quadric(64, -0.6, -0.79)) == pytest.approx((-0.6, -0.79), abs=1e-6)
+    assert interpolated(quadric(64, 0.6, 0.81)) == AT_CENTRE
+
+
+def test_a_paraboloid_takes_eight_cells() -> None:
+    data = quadric(64, 0.2, -0.3)
+    best = best_fit(data)
+    near = np.argsort(sky.separation(*sky.centers(data["uniq"]), best.ra, best.dec))
+    assert interpolated(data.isel(cell=near[:8])) == pytest.approx((0.2, -0.3), abs=1e-6)
+    assert interpolated(data.isel(cell=near[:7])) == AT_CENTRE
+    assert (
+        interpolated(data.isel(cell=np.append(near[:7], near[13:]))) == AT_CENTRE
+    )  # cells farther out count for nothing
+    assert interpolated(data.isel(cell=near[:9])) == interpolated(data.isel(cell=near[8::-1]))
+
+
 def test_best_fit_carries_the_row() -> None:
     data = paraboloid(20, 20, levels=(8,))
     best = best_fit(data)
     assert best.row == np.argmin(data["nllh"].to_numpy())
     assert (best.energy_gev, best.time_ns, best.vertex) == (1e5, best.row, (0, 0, 0))
+    assert (best.uniq, best.nllh) == (int(data["uniq"][best.row]), float(data["nllh"].min()))
+    assert (best.ra, best.dec) == tuple(float(each) for each in sky.centers(best.uniq))
 
 
 def test_a_new_calibration_is_an_entry_of_a_table() -> None:
     own = Calibration.of_table("re-simulated", {0.9: 12.0})
     found = region(paraboloid(20, 20), 0.9, own)
-    assert (found.calibration, found.ts) == ("re-simulated", 12.0)
+    assert (found.containment, found.calibration, found.ts) == (0.9, "re-simulated", 12.0)
     with pytest.raises(RequestError, match=r"'re-simulated' has no containment 0.5; it has: 0.9"):
         region(paraboloid(20, 20), 0.5, own)
 
@@ -280,8 +339,10 @@ def test_a_level_without_bound_is_the_whole_sky() -> None:
 
 
 def test_a_map_without_its_own_calibration_says_how_to_get_one() -> None:
-    with pytest.raises(RequestError, match="run skymist calibrate EVENT --map MAP first"):
+    with pytest.raises(RequestError) as error:
         region(paraboloid(20, 20), 0.9, "resimulated")
+    expected = "the map has no calibration of its own: run skymist calibrate EVENT --map MAP first"
+    assert str(error.value) == expected
     assert "resimulated" not in CALIBRATIONS  # those serve for any map
     with pytest.raises(UnknownNameError, match="probability, resimulated, wilks"):
         find_calibration("resimulate")
@@ -304,7 +365,25 @@ def test_levels_of_the_population_are_those_of_the_reconstruction_and_topology(m
         region(of({"name": "two"}), 0.9, "population")
     with pytest.raises(RequestError, match="'three' of what is starting"):
         region(of({"name": "three", "topology": "starting"}), 0.9, "population")
+    with pytest.raises(RequestError, match=r"^calibration 'population' has no containment 0.5; it has: 0.9$"):
+        region(of({"name": "one"}), 0.5, "population")
     assert [population_of(name) for name in ("one", "two", "three")] == [True, True, False]
+
+
+@pytest.mark.parametrize("attributes", [{}, {"reconstruction": {}}, {"reconstruction": {"version": "1"}}])
+def test_a_map_of_nobody_knows_what_has_no_level_of_the_population(attributes: dict[str, Any]) -> None:
+    with pytest.raises(RequestError) as error:
+        region(paraboloid(20, 20, levels=(8,)).assign_attrs(attributes), 0.9, "population")
+    known = ", ".join(sorted(population_levels()))
+    assert str(error.value) == f"calibration 'population' knows nothing of the reconstruction ''; it knows: {known}"
+
+
+def test_levels_of_the_population_are_not_those_of_a_map_with_a_floor() -> None:
+    data = of({"name": next(iter(population_levels()))}).assign_attrs(floor={"sigma_deg": 0.2})
+    with pytest.raises(RequestError) as error:
+        region(data, 0.9, "population")
+    expected = "calibration 'population' knows nothing of maps with a floor: its levels are of maps without"
+    assert str(error.value) == expected
 
 
 def test_levels_in_the_table_rise_with_the_containment() -> None:
@@ -329,6 +408,23 @@ def test_too_few_values_leave_the_level_open_above() -> None:
     assert level_of(np.array([1.0, 2.0, np.inf]), 0.9).ts == np.inf
 
 
+@pytest.mark.parametrize(("n", "share"), [(9, "0.5"), (19, "0.9"), (29, "0.1"), (40, "0.9"), (99, "0.55"), (3, "0.9")])
+def test_a_level_is_the_value_of_a_rank(n: int, share: str) -> None:
+    """The rank is share (n + 1), rounded up; the interval is that of how many values are below the true level."""
+    below = np.cumsum([math.comb(n, k) * float(share) ** k * (1 - float(share)) ** (n - k) for k in range(n + 1)])
+    low, high = np.searchsorted(below, [0.16, 0.84])
+    values = [0.0, *np.arange(1.0, n + 1), np.inf]
+    expected = min(math.ceil(Fraction(share) * (n + 1)), n), low, high + 1
+    found = level_of(np.random.default_rng(n).permutation(values[1:-1]), float(share))
+    assert found == tuple(values[rank] for rank in expected)
+
+
+def test_the_scale_counts_what_is_beyond_the_quantile_as_the_quantile() -> None:
+    assert wilks_scale(np.array([10.0, 1.0, 3.0, 2.0]), 0.5) == pytest.approx((1.75, 1.75 / np.sqrt(2)))
+    assert wilks_scale(np.array([10.0, 1.0, 3.0, 2.0]), 0.1) == pytest.approx((2.0, 2.0))
+    assert wilks_scale(np.arange(20.0)) == wilks_scale(np.arange(20.0), 0.9)
+
+
 def test_the_scale_is_that_of_all_but_the_tail() -> None:
     ts = 3 * np.random.default_rng(2).chisquare(2, 5000)
     scale, error = wilks_scale(ts)
@@ -345,8 +441,10 @@ def test_bad_requests_name_the_choices() -> None:
         find_calibration("wilkes")
     with pytest.raises(RequestError, match=r"0.68; it has: 0.5, 0.9"):
         region(data, 0.68, "icecube-2016")
-    with pytest.raises(RequestError, match="between 0 and 1"):
-        region(data, 90, "wilks")
+    for containment in (0, 1, 90, -0.1):
+        with pytest.raises(RequestError) as error:
+            region(data, containment, "wilks")
+        assert str(error.value) == f"containment {containment} is not between 0 and 1, such as 0.9"
     with pytest.raises(ReadError, match="no cell with a finite"):
         region(data.assign(nllh=data["nllh"] * np.nan), 0.9)
 

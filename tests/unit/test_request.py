@@ -131,3 +131,102 @@ def test_wrong_cones_around_seeds(cone: str) -> None:
 
 def test_right_ascension_is_taken_around_the_circle() -> None:
     assert Cone.parse("-10, 5, 3") == Cone(350.0, 5.0, 3.0)
+
+
+@pytest.mark.parametrize(("dec", "radius"), [(-90, 3), (90, 3), (0, 0.5), (0, 1e-9), (0, 180)])
+def test_cones_reach_to_the_poles_and_around_the_sky(dec: float, radius: float) -> None:
+    assert Cone.parse(f"12.5,{dec},{radius}") == Cone(12.5, dec, radius)
+
+
+@pytest.mark.parametrize(("dec", "radius"), [(-90.5, 3.0), (90.5, 3.0), (0.0, 0.0), (0.0, 180.5)])
+def test_a_cone_that_makes_no_sense_is_told_what_does(dec: float, radius: float) -> None:
+    with pytest.raises(RequestError) as error:
+        Cone.parse(f"12.5,{dec},{radius}")
+    assert str(error.value) == (
+        f"a cone of RA 12.5, DEC {dec} and RADIUS {radius}: DEC goes from -90 to 90 and RADIUS from above 0 to "
+        "180 degrees"
+    )
+
+
+@pytest.mark.parametrize("text", ["1,2", "Spline,x"])
+def test_what_is_no_cone_is_told_what_is(text: str) -> None:
+    with pytest.raises(RequestError) as error:
+        Cone.parse(text, event(Spline=Particle(1.0, 2.0, 0, 0, 0, 0)))
+    assert str(error.value) == (
+        f"cone {text!r} is neither RA,DEC,RADIUS in degrees, such as 139.04,0.37,10, nor SEED,RADIUS, such as "
+        "OnlineL2_SplineMPE,10"
+    )
+
+
+def test_a_seed_without_direction_has_no_cone() -> None:
+    for lost in (Particle(float("nan"), 2.0, 0, 0, 0, 0), Particle(1.0, float("inf"), 0, 0, 0, 0)):
+        with pytest.raises(RequestError) as error:
+            Cone.around(event(Lost=lost), "Lost", 5.0)
+        assert str(error.value) == "no cone around Lost: this earlier reconstruction has no direction"
+
+
+def test_a_cone_holds_cells_whose_centre_is_inside() -> None:
+    cells = sky.all_cells(16)
+    cone = Cone(200.0, 60.0, 12.0)
+    away = np.degrees(sky.separation(*sky.centers(cells), *np.radians([200.0, 60.0])))
+    width = np.degrees(np.sqrt(sky.area_sr(cells[:1])))[0]
+    held = cone.holds(cells)
+    assert (held.dtype, held.tolist()) == (np.bool_, (away <= 12.0).tolist())
+    assert 0 < held.sum() < cone.holds(cells, 0.5).sum()
+    assert cone.holds(cells, 2.0).tolist() == (away <= 12.0 + 2.0 * width).tolist()
+
+
+def test_a_small_cone_holds_the_cell_around_it() -> None:
+    cells = sky.all_cells(1)
+    assert cells[Cone(10.0, 85.0, 0.001).holds(cells)].tolist() == [sky.cell_at(1, *np.radians([10.0, 85.0]))]
+
+
+@pytest.mark.parametrize(
+    ("levels", "message"),
+    [
+        ((), "the first level has extension 0: it takes the whole sky, as in 8:0,64:12,512:24"),
+        ((Level(8, 1),), "the first level has extension 0: it takes the whole sky, as in 8:0,64:12,512:24"),
+        ((Level(7, 0),), "nside 7 is not a power of two from 1 to 2**29"),
+        ((Level(8, 0), Level(8, 4)), "levels go from coarse to fine, but 8 follows 8"),
+        ((Level(8, 0), Level(16, 4), Level(32, 0)), "level 32 needs the number of cells to split, at least 1"),
+    ],
+)
+def test_a_request_with_wrong_levels_is_told_why(levels: tuple[Level, ...], message: str) -> None:
+    with pytest.raises(RequestError) as error:
+        ScanRequest("0" * 64, "bowl", "1", levels=levels)
+    assert str(error.value) == message
+
+
+def test_levels_are_read_in_their_order() -> None:
+    assert parse_levels("1:0") == (Level(1, 0),)
+    assert parse_levels("8:0, 16:1,32:7") == (Level(8, 0), Level(16, 1), Level(32, 7))
+    with pytest.raises(RequestError) as error:
+        parse_levels("8")
+    assert str(error.value) == "levels '8' are not NSIDE:EXTENSION,... such as 8:0,64:12,512:24"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seeds": 10}, "a cell starts from 1 to 9 seeds, not from 10"),
+        ({"level_options": {8: {}, 16: {}}}, "options for nside 16, but the levels are 8, 64, 512"),
+    ],
+)
+def test_a_wrong_request_is_told_why(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(RequestError) as error:
+        ScanRequest("0" * 64, "bowl", "1", **change)
+    assert str(error.value) == message
+
+
+def test_what_came_later_is_written_only_where_it_is_used() -> None:
+    usual = {
+        "event": "ab", "reconstruction": "bowl", "version": "1", "options": {"width_deg": 1.0},
+        "levels": [[8, 0], [64, 12], [512, 24]], "cone": None, "seed": 0,
+    }  # fmt: skip
+    assert ScanRequest("ab", "bowl", "1", {"width_deg": 1.0}).to_dict() == usual
+    more = ScanRequest(
+        "ab", "bowl", "1", {"width_deg": 1.0}, cone=Cone(1.0, 2.0, 3.0), seed=4, seeds=9, level_options={8: {"a": 1}}
+    )
+    used = {"cone": [1.0, 2.0, 3.0], "seed": 4, "seeds": 9, "level_options": {"8": {"a": 1}}}
+    assert more.to_dict() == {**usual, **used}
+    assert ScanRequest.from_dict({**usual, **used}) == more

@@ -13,7 +13,7 @@ from maps import of_cells, random_map
 
 from skymist.errors import RequestError, UnknownNameError
 from skymist.model import sky, skymap
-from skymist.model.region import best_fit, region
+from skymist.model.region import Calibration, best_fit, region
 from skymist.model.searched import position, searched
 
 
@@ -59,6 +59,14 @@ def test_cells_of_the_same_density_come_in_together() -> None:
     np.testing.assert_allclose(square_degrees / np.degrees(1) ** 2, [0.55, 0.1, 0.55, 0.25, 1.05])
 
 
+def test_cells_without_value_are_as_far_as_those_of_infinite_ts() -> None:
+    probability, square_degrees = searched(
+        np.array([np.nan, 0.0, np.inf]), np.array([0.0, 2.0, 0.0]), np.array([0.25, 0.5, 1.0])
+    )
+    np.testing.assert_array_equal(probability, [1, 1, 1])
+    np.testing.assert_allclose(square_degrees / np.degrees(1) ** 2, [1.75, 0.5, 1.75])
+
+
 def test_far_cells_keep_their_order_where_the_density_is_too_small_for_a_number() -> None:
     cells = sky.all_cells(4)
     nllh = 1000.0 * np.arange(cells.size)
@@ -94,6 +102,18 @@ def test_a_position_that_is_nowhere_in_the_map() -> None:
     assert np.isnan(found.ts)
     assert found.searched_area_deg2 == pytest.approx(64 / 768 * 129600 / np.pi)
     assert found.inside == {"50": False, "90": False}
+    assert (found.ra, found.dec) == (4.0, -1.0)
+    best = best_fit(data)
+    assert found.separation_deg == pytest.approx(np.degrees(sky.separation(4.0, -1.0, best.ra, best.dec)))
+
+
+def test_a_pole_is_a_position_and_a_leaf_at_the_level_is_in_its_region() -> None:
+    data = of_cells(sky.all_cells(1), np.arange(12.0))
+    found = position(data, 1.0, np.pi / 2, Calibration.of_table("own", {0.5: 1.0, 0.9: 2.0}))
+    assert (found.ra, found.dec, found.uniq, found.ts) == (1.0, np.pi / 2, 4, 0)
+    found = position(data, 2.0, np.pi / 2, Calibration.of_table("own", {0.5: 1.0, 0.9: 2.0}))
+    assert (found.uniq, found.ts, found.inside) == (5, 2, {"50": False, "90": True})
+    assert position(data, 0.5, -np.pi / 2).uniq == 12
 
 
 def test_what_is_no_position_or_calibration_is_refused() -> None:
@@ -101,6 +121,9 @@ def test_what_is_no_position_or_calibration_is_refused() -> None:
     for ra, dec in ((np.nan, 0), (0, 1.6), (0, np.nan), (np.inf, 0)):
         with pytest.raises(RequestError, match="is no position: Dec goes from -90 to 90 degrees"):
             position(data, ra, dec)
+    with pytest.raises(RequestError) as error:
+        position(data, 0.5, 1.6)
+    assert str(error.value) == "RA 28.6479, Dec 91.6732 is no position: Dec goes from -90 to 90 degrees"
     with pytest.raises(UnknownNameError, match="icecube-2016"):
         position(data, 0, 0, "mine")
     assert position(data, -0.5, 0).uniq == position(data, 2 * np.pi - 0.5, 0).uniq
