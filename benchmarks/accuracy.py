@@ -5,7 +5,8 @@
 *Real*: alerts with a direction that IceCube has published; its best estimate, not the truth. *Official*: events of
 IceCube's own chain of simulation, which knows nothing of our formulas. *Photons*: our sets, made photon by photon
 through layered ice; likelihoods were tuned on them. *Fresh*: events made now with the light that our likelihoods
-expect, in ice that differs each time, EVENTS of each kind (40 if not said); nothing was tuned on them.
+expect, in ice that differs each time; nothing was tuned on them. EVENTS are scanned of each set and kind (60 if not
+said: all that the sets have, half an hour).
 Regions are those of the calibration `population`, beside those of Wilks' theorem.
 """
 
@@ -55,14 +56,14 @@ SEED = 20_261_130
 
 def main() -> None:
     """Scan everything that has something to be compared with."""
-    number = int(sys.argv[1]) if len(sys.argv) > 1 else 40
+    number = int(sys.argv[1]) if len(sys.argv) > 1 else 60
     with results("accuracy") as tell:
         real(tell)
         old_map(tell)
         official(tell)
         for name, recos in SETS.items():
             for reco in recos:
-                chosen = select(str(SHARED / "simulated" / f"{name}.npz"), doms=(FEWEST[reco], None))
+                chosen = select(str(SHARED / "simulated" / f"{name}.npz"), slice(number), (FEWEST[reco], None))
                 simulated(tell, name.removesuffix("_dev").replace("_", " "), reco, chosen)
         for kind, energy, recos in FRESH:
             made = {k: simulate_event(SEED, k, kind, energy, perturbed=True) for k in range(number)}

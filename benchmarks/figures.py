@@ -34,7 +34,7 @@ def drawn(path: Path, width: float, height: float, columns: int = 1) -> Iterator
     with rc_context(LOOK):
         figure = Figure((width, height), layout="constrained")
         yield list(figure.subplots(1, columns, squeeze=False)[0])
-        figure.savefig(path, facecolor=STYLE.paper, metadata={"Date": None})
+        figure.savefig(path, facecolor=STYLE.paper, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=110)
 
 
 def ratios(found: Found) -> list[dict[str, Any]]:
@@ -50,7 +50,7 @@ def ratios(found: Found) -> list[dict[str, Any]]:
         for way in dict.fromkeys(tuple(row[key] for key in keys) for row in cells):
             some = [row["ratio"] for row in cells if tuple(row[key] for key in keys) == way]
             minimiser = way[0] if len(way) > 1 else "MIGRAD"
-            rows.append((what, f"{minimiser}, {way[-1]} likelihood", some))
+            rows.append((what, f"{minimiser}, {way[-1]}", some))
     parts = found["peers"]["tables"]["parts"]
     for what, peer in dict.fromkeys((row["what"], row["peer"]) for row in parts):
         rows.append((what, peer, [row["ratio"] for row in parts if (row["what"], row["peer"]) == (what, peer)]))
@@ -77,7 +77,8 @@ def draw_ratios(found: Found, path: Path) -> None:
         axes.axvline(1, color=STYLE.faint, linewidth=1)
         axes.set_yticks(places, [f"{row['what']}: {row['peer']}" for row in rows])
         axes.set_xscale("log")
-        axes.set_xlabel("their time over ours (point: median, line: least to most); right of 1 we are faster")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.set_xlabel("their time over ours: right of 1 we are faster\n(point: median; line: least to most)")
         axes.grid(axis="x", color="#dddddd", linewidth=0.5)
 
 
@@ -96,6 +97,7 @@ def _errors(axes: Axes, events: Sequence[Mapping[str, Any]], title: str) -> None
         style = "--" if name[1] == "track-losses" else "-"
         axes.step(away, np.arange(1, len(away) + 1) / len(away), style, where="post", color=colour, label=label)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("angle between best fit and truth (degrees)")
     axes.set_ylabel("share of events within")
     axes.set_title(title, loc="left", fontsize=10)
@@ -106,8 +108,7 @@ def draw_coverage(found: Found, path: Path) -> None:
     """Whether the likelihood is as sure as it should be."""
     events = found["accuracy"]["tables"]["events"]
     with drawn(path, 5, 4.4) as (axes,):
-        axes.plot([0, 1], [0, 1], color=STYLE.faint, linewidth=1)
-        axes.text(0.03, 0.075, "as Wilks' theorem has it", rotation=41, color=STYLE.faint, fontsize=8)
+        axes.plot([0, 1], [0, 1], ":", color=STYLE.ink, linewidth=1, label="as Wilks' theorem has it")
         for colour, name in zip(COLOURS, dict.fromkeys((row["reco"], row["kind"]) for row in events), strict=False):
             ts = [row["ts"] for row in events if (row["reco"], row["kind"]) == name]
             expected = np.sort(1 - np.exp(-np.maximum([np.inf if each is None else each for each in ts], 0) / 2))
@@ -145,7 +146,7 @@ def draw_faults(found: Found, path: Path) -> None:
         axes.set_yticks(range(len(kinds)), [FAULTS[kind] for kind in kinds])
         axes.invert_yaxis()
         axes.set_xlim(0, None)
-        axes.set_xlabel("seconds from the start of the client to the complete map, each run a mark")
+        axes.set_xlabel("seconds until the map is complete, each run a mark")
 
 
 ALL: dict[str, Callable[[Found, Path], None]] = {

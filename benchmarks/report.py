@@ -41,7 +41,7 @@ def page(found: Mapping[str, Any]) -> str:
         loader=FileSystemLoader(HOME), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True, autoescape=False,  # noqa: S701 (Markdown, of our own figures)
     )  # fmt: skip
-    words.globals.update(table=table, text=text, median=median, only=only, by_fault=by_fault)
+    words.globals.update(table=table, text=text, median=median, only=only, by_fault=by_fault, libraries=libraries)
     return words.get_template("page.md.jinja").render(
         found=found,
         benchmarks=benchmarks(found),
@@ -113,6 +113,11 @@ def benchmarks(found: Mapping[str, Any]) -> list[Row]:
 def machines(found: Mapping[str, Any]) -> list[Row]:
     """Return on what machines, each once."""
     return list({json.dumps(it["machine"]): it["machine"] for it in found.values()}.values())
+
+
+def libraries(machine: Row) -> str:
+    """Return what is installed there."""
+    return ", ".join(f"{name} {version}" for name, version in machine["libraries"].items())
 
 
 if __name__ == "__main__":

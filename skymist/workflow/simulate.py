@@ -44,6 +44,11 @@ def simulate_event(
     perturbed : bool
         In other ice and with another efficiency for each event (`Conditions.drawn`); the particle stays the same.
 
+    Returns
+    -------
+    Event
+        With its truth and its losses.
+
     Raises
     ------
     UnknownNameError
