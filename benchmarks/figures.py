@@ -100,8 +100,10 @@ def _errors(axes: Axes, events: Sequence[Mapping[str, Any]], title: str) -> None
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("angle between best fit and truth (degrees)")
     axes.set_ylabel("share of events within")
+    axes.set_ylim(0, 1.5)
+    axes.set_yticks(np.linspace(0, 1, 6))
     axes.set_title(title, loc="left", fontsize=10)
-    axes.legend(frameon=False, fontsize=7, loc="lower right")
+    axes.legend(frameon=False, fontsize=7, loc="upper left")
 
 
 def draw_coverage(found: Found, path: Path) -> None:
