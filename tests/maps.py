@@ -1,5 +1,6 @@
 """Sky maps of any shape, to compare what we make of them with what others do."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,22 @@ ATTRIBUTES = {
     "detector": {"name": "icecube-86", "latitude_deg": -89.99, "longitude_deg": -62.6, "x_bearing_deg": 152.6},
 }  # fmt: skip
 SHAPES = "round", "banana", "islands", "ring", "pole", "wrap"
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """A map, and its leaves with their density and probability, as others want them."""
+
+    data: xr.Dataset
+    uniq: np.ndarray
+    density: np.ndarray
+    held: np.ndarray
+
+    @classmethod
+    def of(cls, data: xr.Dataset) -> "Tiling":
+        tiling = skymap.leaves(data)
+        uniq, density = tiling["uniq"].to_numpy(), skymap.probability(tiling)
+        return cls(data, uniq, density, density * sky.area_sr(uniq))
 
 
 def random_map(seed: int, shape: str = "", finest: int = 512) -> xr.Dataset:

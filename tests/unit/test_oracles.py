@@ -11,12 +11,13 @@ import xarray as xr
 from astropy import units
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
+from maps import Tiling
 from mocpy import MOC
 
 from skymist.crossmatch.catalog import SourceCatalog
 from skymist.crossmatch.match import match, prepare
 from skymist.detector.geometry import icecube_86
-from skymist.model import region, sky, skymap
+from skymist.model import region, sky
 from skymist.model.event import Event, Pulses
 from skymist.model.reconstruction import Directions, Fit, Status
 from skymist.model.request import Level, ScanRequest
@@ -99,21 +100,6 @@ def ligo() -> Any:
         from ligo.skymap import postprocess
 
     return postprocess
-
-
-@dataclass(frozen=True)
-class Tiling:
-    """The leaves of a map, their density and their probability."""
-
-    uniq: np.ndarray
-    density: np.ndarray
-    held: np.ndarray
-
-    @classmethod
-    def of(cls, data: xr.Dataset) -> "Tiling":
-        tiling = skymap.leaves(data)
-        uniq, density = tiling["uniq"].to_numpy(), skymap.probability(tiling)
-        return cls(uniq, density, density * sky.area_sr(uniq))
 
 
 def deg2(uniq: np.ndarray) -> np.ndarray:
