@@ -37,9 +37,9 @@ bench: .venv/dev
 # mutmut wants other versions than the lock has, so it has an environment of its own.
 mutants: .venv/uv
 	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv/mutants
-	@$(BIN)/uv pip install --quiet --python .venv/mutants/bin/python --editable '.[dev]' mutmut==3.8.1
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python .venv/mutants/bin/python --editable '.[dev]' mutmut==3.8.1
 	@ln -sfn ../shared shared  # the tests run one folder deeper
-	@PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 OMP_NUM_THREADS=1 .venv/mutants/bin/mutmut run
+	@PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTEST_TIMEOUT=30 OMP_NUM_THREADS=1 .venv/mutants/bin/mutmut run
 	@.venv/mutants/bin/python tools/mutants.py
 
 lock: .venv/uv

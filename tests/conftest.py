@@ -1,5 +1,7 @@
 """What all tests share."""
 
+import importlib
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +15,8 @@ from skymist.reco.compiling import kernels
 from skymist.records import Database
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+MUTMUT = Path(__file__).parents[1] / "mutmut-stats.json"
+"""Where mutmut, which runs a copy of the tests, keeps how long each took."""
 
 
 @pytest.fixture(scope="session")
@@ -61,20 +65,24 @@ def pytest_configure(config: pytest.Config) -> None:
     """Have kernels compiled elsewhere, as they are in use: the search for doctests imports all modules as they are.
 
     Schedulers that tests start by themselves do without Dask's profiler, for the reason in `skymist.cluster.start`.
-    Examples are the same in each run; where faults are put in on purpose (`make mutants`), none is made simpler.
+    Examples are the same in each run. Where faults are put in on purpose (`make mutants`), none is made simpler, and
+    what takes long to import is there before a process for each fault begins.
     """
     dask.config.set({"distributed.worker.profile.enabled": False})
     settings.register_profile("repeatable", derandomize=True)
     settings.register_profile("mutants", derandomize=True, phases=(Phase.explicit, Phase.generate))
     settings.load_profile(config.getoption("--hypothesis-profile") or "repeatable")
+    if config.getoption("--hypothesis-profile") == "mutants":
+        for name in ("astropy.modeling", "dask.array", "scipy.optimize", "scipy.stats"):
+            importlib.import_module(name)
     for name in ("kernels", "cascade_kernels", "cascade_pair_kernels", "losses_kernels"):
         kernels(f"skymist.reco.{name}")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Give each test an id of its own: of several with the same one, pytest-xdist runs one, and says nothing.
 
-    With pytest 9.2, schemathesis has all operations of a test under one id.
+    With pytest 9.2, schemathesis has all operations of a test under one id. For `make mutants`, quick tests come first.
     """
     for item in items:
         if item.name not in item.nodeid:
@@ -83,3 +91,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     twice = [nodeid for nodeid, count in Counter(item.nodeid for item in items).items() if count > 1]
     if twice:
         raise pytest.UsageError(f"several tests are called {twice[0]}")
+    if config.getoption("--hypothesis-profile") == "mutants" and MUTMUT.is_file():
+        seconds = json.loads(MUTMUT.read_text())["duration_by_test"]
+        items.sort(key=lambda item: seconds.get(item.nodeid, 0.0))

@@ -24,6 +24,7 @@ from typing import NamedTuple
 HOME = Path(__file__).parents[1]
 PAGE, REASONS = HOME / "tests" / "MUTANTS.md", HOME / "tests" / "survivors.toml"
 SURVIVED, UNTESTED, UNKNOWN = {0}, {5, 33}, {None, 2}
+LEFT = ("survived", "untested")
 HEAD = """# Faults that tests notice
 
 mutmut puts faults into `skymist/model/` and `skymist/scan/plan.py`, one at a time: another operator, number,
@@ -34,7 +35,7 @@ this page; reasons are in `survivors.toml`.
 
 
 class Mutant(NamedTuple):
-    """A fault: where it is, what became of it, and the lines that it changed."""
+    """A fault: where it is, what became of it, and, if no test noticed, the lines that it changed."""
 
     key: str
     module: str
@@ -49,7 +50,7 @@ def main() -> int:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else HOME
     mutants = [each for path in sorted(folder.glob("mutants/skymist/**/*.meta")) for each in of_file(path)]
     reasons = tomllib.loads(REASONS.read_text())["survivor"]
-    left = {each: reason(each, reasons) for each in mutants if each.state in ("survived", "untested")}
+    left = {each: reason(each, reasons) for each in mutants if each.state in LEFT}
     unexplained = [each for each, why in left.items() if not why]
     PAGE.write_text(HEAD + table(mutants) + "\n\n" + survivors(left))
     for each in unexplained:
@@ -64,13 +65,14 @@ def of_file(meta: Path) -> Iterator[Mutant]:
     if not states:
         return
     source = meta.with_suffix("").read_text()
-    parts = {node.name: ast.get_source_segment(source, node) or ""
+    lines = source.splitlines()
+    parts = {node.name: lines[node.lineno - 1 : node.end_lineno]
              for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)}  # fmt: skip
     for key, code in states.items():
         module, _, name = key.rpartition(".")
-        function = name.rpartition("__mutmut_")[0]
-        before, after = changed(parts[f"{function}__mutmut_orig"], parts[name])
-        yield Mutant(key, module, f"{module}.{plain(function)}", state(code), before, after)
+        function, found = name.rpartition("__mutmut_")[0], state(code)
+        changes = changed(parts[f"{function}__mutmut_orig"], parts[name]) if found in LEFT else ("", "")
+        yield Mutant(key, module, f"{module}.{plain(function)}", found, *changes)
 
 
 def state(code: int | None) -> str:
@@ -89,11 +91,11 @@ def plain(mangled: str) -> str:
     return mangled.removeprefix("xǁ").replace("ǁ", ".") if "ǁ" in mangled else mangled.removeprefix("x_")
 
 
-def changed(original: str, mutant: str) -> tuple[str, str]:
+def changed(original: list[str], mutant: list[str]) -> tuple[str, str]:
     """Return the lines that differ, before and after, without the head of the function."""
-    lines = [re.sub(r"x\S*__mutmut_\w+", "", each).strip().splitlines() for each in (original, mutant)]
+    lines = [[re.sub(r"x\S*__mutmut_\w+", "", line).strip() for line in part] for part in (original, mutant)]
     before, after = [], []
-    for each in difflib.ndiff(*[[line.strip() for line in part] for part in lines]):
+    for each in difflib.ndiff(*lines):
         if each.startswith(("- ", "+ ")):
             (before if each[0] == "-" else after).append(each[2:])
     return " ".join(before), " ".join(after)
@@ -108,7 +110,7 @@ def table(mutants: list[Mutant]) -> str:
     lines = ["| module | faults | killed | survived | share killed |", "|---|---|---|---|---|"]
     for module, states in rows:
         total, killed = states.total(), states["killed"]
-        left = states["survived"] + states["untested"]
+        left = sum(states[each] for each in LEFT)
         lines.append(f"| {module} | {total} | {killed} | {left} | {100 * killed / total:.1f} % |")
     return "\n".join(lines)
 

@@ -8,7 +8,7 @@ from maps import SHAPES, of_cells, random_map
 
 from skymist.errors import RequestError
 from skymist.model import sky, skymap
-from skymist.model.approximation import Circle, Ellipse, circle, ellipse
+from skymist.model.approximation import Circle, Ellipse, _Shape, circle, ellipse
 from skymist.model.region import best_fit, region
 
 POINTS = 400_000
@@ -181,3 +181,22 @@ def test_a_cell_that_cannot_be_divided_has_an_ellipse(nside: int) -> None:
     found = ellipse(of_cells(np.array([cell]), np.zeros(1)), 0.9, "wilks")
     assert found.area_deg2 == pytest.approx(float(sky.area_sr(cell)) * np.degrees(1) ** 2)
     assert found.probability == pytest.approx(1, abs=0.15)
+
+
+def test_two_of_the_finest_cells_have_an_ellipse_twice_as_long_as_wide() -> None:
+    cells = sky.uniq_of(2**29, np.array([77776, 77777]))  # with an edge in common, at the equator
+    found = ellipse(of_cells(cells, np.zeros(2)), 0.9, "wilks")
+    centres = 0.25 * np.hypot(np.pi / 4, 2 / 3) ** 2 / (np.pi / 3)  # a cell there is a rhombus
+    assert found.major_deg / found.minor_deg == pytest.approx(np.sqrt((centres + 1 / 12) * 12), rel=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_part_of_a_cell_is_farther_than_its_reach(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    major = rng.uniform(0.05, 2)
+    shape = _Shape(rng.uniform(0, 6), rng.uniform(-1.5, 1.5), major, major * rng.uniform(0.1, 1), rng.uniform(0, 3))
+    for nside in (1, 4, 16):
+        cells = sky.all_cells(nside)
+        radius, reach = shape.scaled_radius(cells)
+        within, _ = shape.scaled_radius(sky.children(cells, 16 * nside).ravel())
+        assert np.all(np.abs(within.reshape(cells.size, -1) - radius[:, None]) <= reach[:, None])

@@ -75,15 +75,16 @@ def test_divergence_and_overlap_as_healpy_and_scipy_have_them_at_one_resolution(
 
 
 @pytest.mark.parametrize("seed", range(len(SHAPES)))
-def test_the_numbers_of_two_maps_are_those_of_each(seed: int) -> None:
+@pytest.mark.parametrize("calibration", ["wilks", "probability"])  # the latter ends with the TS of a leaf
+def test_the_numbers_of_two_maps_are_those_of_each(seed: int, calibration: str) -> None:
     a, b = random_map(seed), random_map(seed, SHAPES[(seed + 1) % len(SHAPES)], finest=256)
-    found = compare(a, b)
+    found = compare(a, b, calibration=calibration)
     fits = [region.best_fit(each) for each in (a, b)]
     one, other = (SkyCoord(fit.ra, fit.dec, unit="rad") for fit in fits)
     assert found.separation_deg == pytest.approx(one.separation(other).deg, abs=1e-9)
     assert found.position_angle_deg == pytest.approx(one.position_angle(other).deg, abs=1e-6)
     for overlap in found.overlaps:
-        regions = [region.region(each, overlap.containment) for each in (a, b)]
+        regions = [region.region(each, overlap.containment, calibration) for each in (a, b)]
         assert [overlap.area_a_deg2, overlap.area_b_deg2] == pytest.approx([each.area_deg2 for each in regions])
         assert overlap.area_a_deg2 + overlap.area_b_deg2 == pytest.approx(overlap.union_deg2 + overlap.common_deg2)
     for ts, data, fit in ((found.ts_of_b_in_a, a, fits[1]), (found.ts_of_a_in_b, b, fits[0])):
@@ -139,6 +140,7 @@ def test_the_tiling_is_the_finer_of_both_and_covers_the_sky_once() -> None:
     uniq = tiles["uniq"].to_numpy()
     assert sky.area_sr(uniq).sum() == pytest.approx(4 * np.pi, rel=1e-12)
     assert np.all(np.diff(sky.zuniq_of(uniq).astype(np.int64)) > 0)
+    assert dict(tiles.sizes) == {"tile": uniq.size}
     both = [skymap.whole_sky(each)["uniq"].to_numpy() for each in (a, b)]
     sides = [sky.nside_of(each[sky.find(each, *sky.centers(uniq))]) for each in both]
     np.testing.assert_array_equal(sky.nside_of(uniq), np.maximum(*sides))

@@ -116,6 +116,8 @@ def test_round_contour_is_the_cap_it_should_be(ra: float, dec: float, radius: fl
     clear = np.abs(off) > 4e-3
     assert np.array_equal(drawn.contains(*positions)[clear], off[clear] < 0)
     assert drawn.contains(ra, dec)
+    there_and_opposite = drawn.contains([[ra] * 3, [ra + np.pi] * 3], [[dec], [-dec]])
+    assert there_and_opposite.tolist() == [[True] * 3, [False] * 3]
     assert not drawn.contains(ra + np.pi, -dec)
 
 
@@ -329,6 +331,7 @@ def test_whole_sky_has_no_ring() -> None:
     assert (drawn.polygons, drawn.rings(), drawn.perimeter_deg) == ((), (), 0.0)
     assert drawn.area_deg2 == pytest.approx(WHOLE_DEG2)
     assert drawn.contains(*isotropic(100)).all()
+    assert drawn.contains(0.1, 0.1).dtype == np.bool_
     assert drawn.contains(np.zeros((2, 3)), 0.1).shape == (2, 3)
 
 

@@ -176,6 +176,10 @@ def test_a_cone_holds_cells_whose_centre_is_inside() -> None:
     assert cone.holds(cells, 2.0).tolist() == (away <= 12.0 + 2.0 * width).tolist()
 
 
+def test_a_cone_of_half_a_turn_holds_the_whole_sky() -> None:
+    assert Cone(0.0, 0.0, 180.0).holds(sky.all_cells(1)).all()  # also the centre just opposite
+
+
 def test_a_small_cone_holds_the_cell_around_it() -> None:
     cells = sky.all_cells(1)
     assert cells[Cone(10.0, 85.0, 0.001).holds(cells)].tolist() == [sky.cell_at(1, *np.radians([10.0, 85.0]))]

@@ -289,6 +289,13 @@ def test_sun_at_the_equinox_and_moon_at_an_eclipse() -> None:
     assert 0.25 < np.degrees(sky.separation(*sky.sun(eclipse), *sky.moon(eclipse))) < 0.4
 
 
+def test_moments_are_split_to_the_nanosecond() -> None:
+    moment = np.datetime64("2022-03-15T23:59:59.999999999", "ns")
+    assert sky._julian(moment) == (2400000.5 + 59653, 86_399_999_999_999 / 86_400e9)
+    assert sky._julian(moment + np.timedelta64(1, "ns")) == (2400000.5 + 59654, 0.0)
+    assert sky._julian(np.datetime64("1858-11-16T12:00", "ns")) == (2400000.5 - 1, 0.5)
+
+
 def test_without_a_time_there_is_no_sun() -> None:
     for body in (sky.sun, sky.moon):
         with pytest.raises(RequestError) as error:
