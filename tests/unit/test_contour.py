@@ -11,7 +11,7 @@ from maps import SHAPES, of_cells, random_map
 
 from skymist.errors import ReadError, RequestError, UnknownNameError
 from skymist.model import sky, skymap
-from skymist.model.contour import Contour, contour, contours
+from skymist.model.contour import Contour, _near_edge, _surface, contour, contours
 from skymist.model.region import CALIBRATIONS, Calibration, region
 from skymist.store.peers import read_peer_map
 
@@ -262,6 +262,41 @@ def test_nodes_far_from_the_edge_make_no_difference(seed: int, monkeypatch: pyte
             every = contour(data, 0.9, level)
         assert [len(piece) for piece in few.polygons] == [len(piece) for piece in every.polygons]
         assert few.area_deg2 == pytest.approx(every.area_deg2, rel=1e-12)
+        surface = _surface(data)
+        inside = surface.ts <= every.ts
+        near = _near_edge(surface, inside)
+        assert not near.all()
+        # Nodes that are missing near the edge are found where circles of triangles hold them.
+        at_the_edge = (inside[surface.near] != inside[:, None]).any(axis=1)
+        some_of_them = near & (at_the_edge | (rng.random(near.size) < 0.1))
+        with monkeypatch.context() as patched:
+            patched.setattr("skymist.model.contour._near_edge", lambda *_, kept=some_of_them: kept.copy())
+            found = contour(data, 0.9, level)
+        assert [len(piece) for piece in found.polygons] == [len(piece) for piece in every.polygons]
+        assert found.area_deg2 == pytest.approx(every.area_deg2, rel=1e-12)
+
+
+def test_nodes_within_three_cells_of_the_edge_count_and_some_all_over_the_sky() -> None:
+    coarse = sky.all_cells(16)
+    here = np.random.default_rng(4).random(coarse.size) < 0.3
+    cells = np.concatenate([coarse[~here], sky.children(coarse[here], 64).ravel()])
+    data = of_cells(cells, 0.5 * (sky.separation(*sky.centers(cells), 0.3, 0.25) / 0.1) ** 2)
+    surface, uniq = _surface(data), skymap.leaves(data)["uniq"].to_numpy()
+    inside = surface.ts <= 20
+    around = sky.neighbours(uniq)  # of the same size; who is larger is found by them, who is smaller finds this one
+    a, b = np.repeat(np.arange(uniq.size), around.shape[1]), sky.find(uniq, *sky.centers(around.ravel()))
+    touch = np.zeros((uniq.size,) * 2, bool)
+    touch[a, b] = touch[b, a] = sky.nside_of(uniq[b]) <= sky.nside_of(uniq[a])
+    near = (touch & (inside[:, None] != inside)).any(axis=1)
+    for _ in range(2):
+        near = near | touch[near].any(axis=0)
+    best = np.argmin(surface.ts)
+    far = _near_edge(surface, inside) & ~near
+    assert np.array_equal(_near_edge(surface, inside) & near, near)
+    assert np.array_equal(np.unique(sky.parent(uniq[far | near], 2)), sky.all_cells(2))
+    assert far.sum() <= 49 < near.sum() < uniq.size / 2
+    assert not near[best]
+    assert far[best]
 
 
 def test_patch_of_the_finest_cells_in_the_coarsest_sky() -> None:

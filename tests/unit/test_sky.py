@@ -223,6 +223,7 @@ def test_find_prefers_the_finest_and_says_none() -> None:
     assert sky.find(cells, *sky.centers(sky.uniq_of(4, 8))) == -1
     assert sky.find(cells[[1, 0, 2]], *sky.centers(fine.reshape(2, 2))).tolist() == [[0, 2], [1, 1]]
     assert sky.find([], 0.1, [0.2, 0.3]).tolist() == [-1, -1]
+    assert sky.find([], [0.2, 0.3], 0.1).tolist() == [-1, -1]
     assert sky.find([], 0.1, 0.2).shape == ()
     both = np.append(sky.all_cells(1)[::-1], sky.all_cells(16)[::-1])
     assert sky.find(both, *sky.centers(sky.all_cells(16))).tolist() == list(range(12 + 3071, 11, -1))
