@@ -1,5 +1,7 @@
 """Floor: the same as a plain sum over much finer cells, and as the harmonics of healpy."""
 
+from bisect import bisect_left
+
 import healpy as hp
 import numpy as np
 import pytest
@@ -227,3 +229,18 @@ def test_a_floor_that_needs_too_much_is_refused() -> None:
         with_floor(random_map(0), 0.001)
     with pytest.raises(ReadError):
         with_floor(of_cells(sky.all_cells(2), np.full(48, np.nan)), 0.2)
+
+
+def test_the_limit_is_for_what_comes_beside_the_cells_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = random_map(1, finest=128)
+    needed = with_floor(data, 1.0).sizes["cell"]
+
+    def passes(limit: int) -> bool:
+        monkeypatch.setattr(floor, "CELLS_LIMIT", limit)
+        try:
+            return bool(with_floor(data, 1.0).sizes["cell"] == needed)
+        except RequestError as error:
+            return not str(error).startswith(f"a floor of 1 deg needs more than {limit:,} cells: ")
+
+    lowest = bisect_left(range(needed + 1), True, key=passes)
+    assert needed - skymap.leaves(data).sizes["cell"] <= lowest < needed

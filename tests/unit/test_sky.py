@@ -165,6 +165,7 @@ def test_children_and_their_shape() -> None:
 def test_positions_all_around_and_at_the_poles() -> None:
     found = sky.cell_at(1, [[-0.1, 2 * np.pi - 0.1], [0.1, 2 * np.pi + 0.1]], 0.0)
     assert found.tolist() == [[8, 8], [8, 8]]
+    assert sky.cell_at(512, -0.1, 0.2) == sky.cell_at(512, 2 * np.pi - 0.1, 0.2)
     assert sky.cell_at(1, [0.1, 2.0, 4.0, 6.0], np.pi / 2).tolist() == [4, 5, 6, 7]
     assert sky.cell_at(1, [0.1, 2.0, 4.0, 6.0], -np.pi / 2).tolist() == [12, 13, 14, 15]
     assert sky.cell_at(4, 0.3, 0.2).shape == ()
