@@ -244,3 +244,15 @@ def test_the_limit_is_for_what_comes_beside_the_cells_that_are_there(monkeypatch
 
     lowest = bisect_left(range(needed + 1), True, key=passes)
     assert needed - skymap.leaves(data).sizes["cell"] <= lowest < needed
+
+
+@pytest.mark.parametrize("shape", ["banana", "islands"])
+def test_what_is_left_out_is_nothing_and_parts_are_the_whole(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = random_map(2, shape, finest=128)
+    found = with_floor(data, 3.0)
+    for name, value in (("_NOTHING", 1e9), ("_AT_ONCE", 40), ("_PAIRS", 4000)):
+        monkeypatch.setattr(floor, name, value)
+    plain = with_floor(data, 3.0)
+    np.testing.assert_array_equal(found["uniq"], plain["uniq"])
+    density = [np.exp(each["nllh"].min() - each["nllh"]) for each in (found, plain)]
+    np.testing.assert_allclose(*density, rtol=1e-5, atol=1e-16)
