@@ -256,3 +256,11 @@ def test_what_is_left_out_is_nothing_and_parts_are_the_whole(shape: str, monkeyp
     np.testing.assert_array_equal(found["uniq"], plain["uniq"])
     density = [np.exp(each["nllh"].min() - each["nllh"]) for each in (found, plain)]
     np.testing.assert_allclose(*density, rtol=1e-5, atol=1e-16)
+
+
+def test_a_flat_sky_of_cells_of_two_sizes_stays_flat() -> None:
+    coarse = sky.all_cells(8)
+    here = sky.separation(*sky.centers(coarse), 1.0, 0.5) < 0.3
+    cells = np.concatenate([coarse[~here], sky.children(coarse[here], 128).ravel()])
+    found = with_floor(of_cells(cells, np.zeros(cells.size)), 5.0)["nllh"].to_numpy()
+    assert found == pytest.approx(found.mean(), abs=0.01)
