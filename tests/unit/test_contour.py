@@ -134,6 +134,15 @@ def test_annulus_has_an_outer_ring_and_a_hole(ra: float, dec: float) -> None:
     assert np.array_equal(drawn.contains(*positions)[clear], (away[clear] > 0.3) & (away[clear] < 0.7))
 
 
+def test_the_piece_with_the_best_fit_is_first_also_where_another_is_larger() -> None:
+    cells = sky.all_cells(32)
+    small, large = (sky.separation(*sky.centers(cells), ra, 0.2) / width for ra, width in ((4.0, 0.1), (1.0, 0.2)))
+    data = of_cells(cells, np.minimum(small**2 / 2, large**2 / 2 + 0.1))
+    first, second = contour(data, 0.9, at(1.5)).polygons
+    assert [sky.separation(*sky.lonlat(piece[0].mean(axis=0)), 4.0, 0.2) < 0.1 for piece in (first, second)] == [1, 0]
+    assert len(first[0]) < len(second[0])
+
+
 def test_three_bands_about_the_sky_are_two_pieces_with_the_best_first() -> None:
     cells = sky.all_cells(16)
     _, dec = sky.centers(cells)
