@@ -28,8 +28,9 @@ LEFT = ("survived", "untested")
 HEAD = """# Faults that tests notice
 
 mutmut puts faults into `skymist/model/` and `skymist/scan/plan.py`, one at a time: another operator, number,
-argument, word or default. A fault is *killed* if a test fails, or does not end. `make mutants` does it again and writes
-this page; reasons are in `survivors.toml`.
+argument, word or default. A fault is *killed* if a test fails, or does not end; the tests of its module are run, then
+others that reach it, quick ones first, until all take half a minute. `make mutants` does it again and writes this page;
+reasons are in `survivors.toml`.
 
 """
 
