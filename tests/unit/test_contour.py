@@ -294,8 +294,9 @@ def test_nodes_within_three_cells_of_the_edge_count_and_some_all_over_the_sky() 
     inside = surface.ts <= 20
     around = sky.neighbours(uniq)  # of the same size; who is larger is found by them, who is smaller finds this one
     a, b = np.repeat(np.arange(uniq.size), around.shape[1]), sky.find(uniq, *sky.centers(around.ravel()))
+    known = sky.nside_of(uniq[b]) <= sky.nside_of(uniq[a])
     touch = np.zeros((uniq.size,) * 2, bool)
-    touch[a, b] = touch[b, a] = sky.nside_of(uniq[b]) <= sky.nside_of(uniq[a])
+    touch[a[known], b[known]] = touch[b[known], a[known]] = True
     near = (touch & (inside[:, None] != inside)).any(axis=1)
     for _ in range(2):
         near = near | touch[near].any(axis=0)
