@@ -1,6 +1,7 @@
 """Pulse cleaning: which light of an event belongs to one track."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,12 +47,14 @@ class Hits:
         return len(self.module)
 
 
+@lru_cache(maxsize=8)  # a scan asks again for each block
 def clean(event: Event) -> Hits:
     """Return first hits and charges after the cleaning that track reconstructions use.
 
     Pulses in exclusion windows, what their modules saw afterwards, and infill strings are dropped. Of the rest stay
     those in the brightest 6 us that pass seeded radius-time cleaning (grown in three rounds from local coincidences
-    through neighbours within 150 m and 1 us) and are not later than the module's median charge by 1.5 us.
+    through neighbours within 150 m and 1 us) and are not later than the module's median charge by 1.5 us. Of the last
+    few events it is remembered, so nobody may change what it returns.
     """
     excluded = _excluded(event)
     pulses = event.pulses[~excluded & (event.pulses.charge_pe > 0)]
