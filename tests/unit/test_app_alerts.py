@@ -179,6 +179,21 @@ def test_an_address_leads_to_any_page_and_no_further_than_the_last(site: Site, c
     assert alerts.page == 4
 
 
+def test_a_page_that_is_turned_while_the_service_is_asked_stays_turned(site: Site, client: Client) -> None:
+    for run in range(1, 4):
+        send(site, run)
+    alerts = AlertList(client)
+    ask = alerts._part
+
+    def turned(**query: object) -> dict[str, object]:
+        alerts.page = 2
+        return ask(**query)
+
+    alerts._part = turned  # type: ignore[method-assign]
+    alerts.load()
+    assert alerts.page == 2
+
+
 def test_what_comes_in_is_seen_and_what_was_there_is_not_new(site: Site, client: Client) -> None:
     send(site, 1)
     alerts = AlertList(client)

@@ -138,7 +138,7 @@ class Listing(param.Parameterized):
     def _read(self, *, anew: bool) -> None:
         before = {self.key(each) for each in self.items}
         try:
-            query = self.query()
+            query, asked = self.query(), self.page
             page, after = self._start(query)
             found = self._part(**query, limit=PAGE, after=after)
         except RequestError as refusal:
@@ -147,9 +147,11 @@ class Listing(param.Parameterized):
         fresh = [] if anew else [key for each in found["items"] if (key := self.key(each)) not in before]
         if found["next"]:
             self._starts[1][page + 1] = after_of(found["next"])
+        # Somebody may have turned the page meanwhile.
         self.param.update(
-            items=found["items"], more=bool(found["next"]), fresh=fresh, page=page, loaded=True, trouble=""
-        )
+            items=found["items"], more=bool(found["next"]), fresh=fresh, page=page if self.page == asked else self.page,
+            loaded=True, trouble="",
+        )  # fmt: skip
 
     def _start(self, query: dict[str, Any]) -> tuple[int, str | None]:
         """Return the page, no further than the last one, and behind which item it begins.
