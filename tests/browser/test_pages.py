@@ -20,6 +20,15 @@ READY = {
 }  # fmt: skip
 """What stands on a page once it is there."""
 
+AT_REST = """async () => {
+    const shadows = (root) => [...root.querySelectorAll('*')].map((each) => each.shadowRoot).filter(Boolean)
+    const within = (root) => [root, ...shadows(root).flatMap(within)]
+    const moving = within(document).flatMap((root) => root.getAnimations())
+    const ending = moving.filter((each) => Number.isFinite(each.effect.getComputedTiming().endTime))
+    await Promise.allSettled(ending.map((each) => each.finished))
+}"""
+"""Waits for what is still fading in or out: its colours are none yet."""
+
 
 @pytest.fixture(scope="module")
 def axe(tmp_path_factory: pytest.TempPathFactory, browser: object) -> str:
@@ -52,6 +61,7 @@ def test_a_page_is_accessible(
     page.get_by_text(READY[name]).first.wait_for()
     page.wait_for_load_state("networkidle")
     page.evaluate(axe)
+    page.evaluate(AT_REST)
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     wrong = [
         {"rule": each["id"], "impact": each["impact"], "where": [node["target"] for node in each["nodes"]][:5]}

@@ -1,7 +1,9 @@
 """The list of circulars and notices, without a browser: filters, and what waits for whom."""
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from threading import Thread
 
 import pytest
 from desks import notice, take_notice
@@ -74,6 +76,35 @@ def test_filters_show_what_they_say(clients: dict[str, Client], made: dict[str, 
     everything.state = "approved"
     everything.load()
     assert numbers(everything.found) == {made["approved"]}
+
+
+def test_of_two_who_ask_at_once_one_waits() -> None:
+    class Desk:
+        """Where one asks, and takes a while to answer."""
+
+        def __init__(self) -> None:
+            self.inside, self.most = 0, 0
+
+        def publications(self, _: str) -> "Desk":
+            return self
+
+        def find(self, **_: object) -> Iterator[dict[str, object]]:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+            time.sleep(0.01)
+            self.inside -= 1
+            yield {"created": "2026-03-04T05:06:07Z", "id": 1, "state": "draft", "locked_by": ""}
+
+    desk = Desk()
+    model, told = Circulars(desk, "ana", "analyst"), list[object]()  # type: ignore[arg-type]
+    model.param.watch(told.append, "found")
+    both = [Thread(target=model.load) for _ in range(2)]
+    for each in both:
+        each.start()
+    for each in both:
+        each.join()
+    assert desk.most == 1
+    assert told
 
 
 def test_what_waits_depends_on_who_looks(clients: dict[str, Client], made: dict[str, int]) -> None:

@@ -2,11 +2,13 @@
 
 import base64
 import json
+import threading
 from itertools import permutations
 from typing import Any
 
 import pytest
 
+from skymist.app.parts.again import again
 from skymist.app.parts.drop import Drop, Gathered
 from skymist.app.parts.filters import Filters
 from skymist.app.parts.headline import Headline
@@ -77,3 +79,23 @@ def test_what_somebody_does_is_told(part: Any, listen: str, message: dict[str, s
     getattr(part, listen)(lambda *said: heard.append(said))
     part._handle_msg(message)
     assert heard == [told]
+
+
+def test_what_is_done_again_is_not_begun_while_it_is_still_being_done() -> None:
+    begun, going_on, may_end = list[int](), threading.Event(), threading.Event()
+
+    def act() -> None:
+        begun.append(1)
+        going_on.set()
+        may_end.wait(30)
+
+    once = again(act, 1000, start=False).callback
+    first = threading.Thread(target=once)
+    first.start()
+    assert going_on.wait(30)
+    once()
+    assert len(begun) == 1
+    may_end.set()
+    first.join()
+    once()
+    assert len(begun) == 2

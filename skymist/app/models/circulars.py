@@ -1,5 +1,6 @@
 """All circulars and notices: which there are, and which of them wait for somebody."""
 
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import islice
@@ -37,16 +38,17 @@ class Circulars(param.Parameterized):
 
     def __init__(self, client: Client, name: str, role: str, **given: Any) -> None:
         super().__init__(**{key: value for key, value in given.items() if value in self.param[key].objects})
-        self._client, self.me, self.role = client, name, role
+        self._client, self.me, self.role, self._turn = client, name, role, threading.RLock()
 
     def load(self) -> None:
         """Ask the service."""
-        states = None if self.state == ALL else self.state
-        world = None if self.world == ALL else self.world
-        kinds = KINDS if self.kind == ALL else (self.kind,)
-        found = self._listed(kinds, state=states, role=world)
-        waiting = self._listed(KINDS, state=["draft", "approved", "sending"])
-        self.param.update(found=found, waiting=waiting)
+        with self._turn:  # of two updates at once one may never be told
+            states = None if self.state == ALL else self.state
+            world = None if self.world == ALL else self.world
+            kinds = KINDS if self.kind == ALL else (self.kind,)
+            found = self._listed(kinds, state=states, role=world)
+            waiting = self._listed(KINDS, state=["draft", "approved", "sending"])
+            self.param.update(found=found, waiting=waiting)
 
     def _listed(self, kinds: Sequence[str], **filters: Any) -> list[dict[str, Any]]:
         given = {key: value for key, value in filters.items() if value is not None}
