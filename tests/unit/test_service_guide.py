@@ -1,4 +1,4 @@
-"""What docs/howto/service.md says is so."""
+"""What docs/howto/service.md and login.md say is so."""
 
 import re
 import shlex
@@ -17,11 +17,12 @@ from skymist.records.tokens import Access
 from skymist.workflow.events import demo_path
 from skymist.workflow.settings import ServiceSettings
 
-GUIDE = (Path(__file__).parents[2] / "docs" / "howto" / "service.md").read_text(encoding="utf-8")
+GUIDES = Path(__file__).parents[2] / "docs" / "howto"
+GUIDE, LOGIN = ((GUIDES / name).read_text(encoding="utf-8") for name in ("service.md", "login.md"))
 
 
-def block(language: str) -> str:
-    return GUIDE.partition(f"```{language}\n")[2].partition("```")[0]
+def block(language: str, guide: str = GUIDE) -> str:
+    return guide.partition(f"```{language}\n")[2].partition("```")[0]
 
 
 def test_the_states_are_drawn_as_they_are() -> None:
@@ -75,9 +76,7 @@ def test_the_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_people_log_in_by_the_settings_that_are_shown(tmp_path: Path) -> None:
-    (tmp_path / "service.yaml").write_text(
-        GUIDE.partition("\n## Log in\n")[2].partition("```yaml\n")[2].partition("```")[0]
-    )
+    (tmp_path / "service.yaml").write_text(block("yaml", LOGIN))
     found = ServiceSettings.load(tmp_path / "service.yaml", tmp_path)
     assert found.oidc is not None
     assert Oidc(**{**found.oidc, "client_secret": "x"}).logs_in
