@@ -1,6 +1,5 @@
 """One alert: all that is known of it, and the ways to everything else."""
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -66,7 +65,7 @@ class AlertPage:
             visit.client, visit.query.get("name", ""), visit.query.get("role", "observation"),
             access=visit.visitor.role, angles=visit.look.angles,
         )  # fmt: skip
-        self.place, self._busy = Place(), threading.Lock()
+        self.place = Place()
         theme = visit.look.theme
         self.head, self.steps = alert_head(theme), timeline_list(theme)
         self.table, self.files = revisions_table(theme), downloads(theme, list(CALIBRATIONS))
@@ -114,15 +113,10 @@ class AlertPage:
         again(self.visit.guarded(self.look), PERIOD_MS)
 
     def look(self) -> None:
-        """Show what is new; a look that takes longer than the time to the next one is not overtaken by it."""
-        if not self._busy.acquire(blocking=False):
-            return
-        try:
-            if self.model.refresh():
-                self._show()
-                self._pass_on()
-        finally:
-            self._busy.release()
+        """Show what is new."""
+        if self.model.refresh():
+            self._show()
+            self._pass_on()
 
     def _show(self) -> None:
         """Show what is known; parts that are the same are not drawn again."""

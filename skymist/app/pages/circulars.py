@@ -22,8 +22,7 @@ COLUMNS = ["Number", "Alert", "State", "Who edits", "Revision", "Changed (UTC)",
 def page(visit: Visit) -> Any:
     """Return the page; ``kind``, ``state`` and ``world`` in its address are filters."""
     view = View(visit)
-    pn.state.onload(visit.guarded(view.load), threaded=True)
-    again(visit.guarded(view.load), POLL_MS)
+    pn.state.onload(visit.guarded(view.begin), threaded=True)
     return view.layout
 
 
@@ -39,10 +38,15 @@ class View:
         wide: dict[str, Any] = {"sizing_mode": "stretch_width", "margin": 0, "theme": visit.look.theme}
         self.waiting = {name: Facts(columns=["What"], none=LOADING, **wide) for name in self._waiting()}
         self.table = Facts(columns=COLUMNS, none=LOADING, **wide)
-        guarded = visit.guarded
+        guarded = self._guarded = visit.guarded
         self.model.param.watch(guarded(lambda *_: self.load()), list(filters))
         self.model.param.watch(guarded(lambda *_: self.refresh()), ["found", "waiting"])
         self.layout = self._lay_out()
+
+    def begin(self) -> None:
+        """Look, and again and again, once the browser is there: what is shown before may never get to it."""
+        again(self._guarded(self.load), POLL_MS)
+        self.load()
 
     def load(self) -> None:
         """Ask the service, and show what it says."""
